@@ -1,0 +1,205 @@
+import { isFloating } from '../dtype.js'
+import { checkOptions, GradientError } from '../errors.js'
+import { add } from '../ops/binary.js'
+import { cast, checkTensor, scalar } from '../ops/define.js'
+import { clone, expand } from '../ops/movement.js'
+import { sumTo } from '../ops/reduce.js'
+import { keep, refusePromise, tidy, withRecording } from '../scope.js'
+import { format, sameShape, sizeOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { type Edge, isNode, Leaf, type Node } from './graph.js'
+
+export interface BackwardOptions {
+  /** Keeps the graph, so that it can be walked again. Default: `createGraph`. */
+  retainGraph?: boolean
+  /** Records the walk itself, so that gradients have gradients. Default: false. */
+  createGraph?: boolean
+  /** The gradient of the tensor itself, of its shape. Default: 1, for a tensor with one element. */
+  gradient?: Tensor
+}
+
+/** All operations that a result depends on, newest first. Iterative: graphs may be deeper than the stack. */
+function history(root: Edge): Node[] {
+  const seen = new Set<Node>()
+  const todo: Edge[] = [root]
+  for (let edge = todo.pop(); edge; edge = todo.pop()) {
+    if (!isNode(edge) || seen.has(edge)) continue
+    seen.add(edge)
+    for (const next of edge.edges) if (next) todo.push(next)
+  }
+  return [...seen].sort((a, b) => b.id - a.id)
+}
+
+/** Gradients on their way, by the place in the graph that they belong to. */
+class Flow {
+  private readonly at = new Map<Edge, Tensor>()
+
+  /** Adds to what has arrived at an edge. */
+  add(edge: Edge, g: Tensor): void {
+    const before = this.at.get(edge)
+    this.at.set(edge, keep(before ? add(before, g) : g.alias(g.edge)))
+    before?.dispose()
+  }
+  take(edge: Edge): Tensor | undefined {
+    const g = this.at.get(edge)
+    this.at.delete(edge)
+    return g
+  }
+  leaves(): [Leaf, Tensor][] {
+    return [...this.at].filter((entry): entry is [Leaf, Tensor] => entry[0] instanceof Leaf)
+  }
+}
+
+/** The gradients of a node's inputs, from its rule, or through the composition that the op means. */
+function inputGradients(node: Node, g: Tensor): (Tensor | null)[] {
+  const saved = node.restore()
+  const n = node.edges.length
+  const inputs = saved.slice(0, n) as Tensor[]
+  const needs = node.edges.map(edge => edge !== undefined)
+  if (node.rule.grad) return node.rule.grad(g, { inputs, y: saved[n]!, extras: saved.slice(n + 1) as Tensor[] }, node.parameters as never, needs)
+  return throughDefinition(node, inputs, g)
+}
+
+/** Differentiates `definition` on inputs that are leaves of a graph of their own; links back to the outer graph follow from `add`. */
+function throughDefinition(node: Node, inputs: readonly Tensor[], g: Tensor): (Tensor | null)[] {
+  const y = withRecording(true, 'backward', () => node.rule.definition!(inputs, node.parameters as never))
+  const wanted = node.edges.map((edge, i) => (edge ? inputs[i] : null))
+  const result = walk(y, g, wanted.filter(t => t !== null).map(t => t.edge!), true)
+  let at = 0
+  return wanted.map(t => (t ? (result[at++] ?? null) : null))
+}
+
+/** Brings a gradient to shape and dtype of the input it belongs to: sums over broadcast dims, repeats along reduced ones. */
+function fitted(g: Tensor, node: Node, i: number): Tensor {
+  const shape = node.shapes[i]
+  const shaped = sameShape(g.shape, shape) ? g : g.rank === shape.length && g.size < sizeOf(shape) ? expand(g, shape) : sumTo(g, shape)
+  return cast(shaped, node.dtypes[i])
+}
+
+/** Walks the graph of `y` backwards; returns what arrives at `targets`, or leaves it to `deliver`. */
+function walk(y: Tensor, g: Tensor, targets: readonly Edge[], retain: boolean, deliver?: (leaf: Leaf, g: Tensor) => void): (Tensor | undefined)[] {
+  const flow = new Flow()
+  const stops = new Set<Edge>(targets)
+  const arrived = new Map<Edge, Tensor>()
+  flow.add(y.edge!, g)
+  for (const node of history(y.edge!)) {
+    const upstream = flow.take(node)
+    if (!upstream) continue
+    if (stops.has(node)) arrived.set(node, upstream)
+    if (targets.length > 0 && !leadsTo(node, stops)) continue
+    // What the rules make on the way is freed at once; only what arrives lives on.
+    tidy(() => {
+      inputGradients(node, upstream).forEach((gi, i) => {
+        const edge = node.edges[i]
+        if (edge && gi) flow.add(edge, fitted(gi, node, i))
+      })
+    })
+    if (!stops.has(node)) upstream.dispose()
+    if (!retain) node.release()
+  }
+  for (const [leaf, gradient] of flow.leaves()) {
+    if (stops.has(leaf)) arrived.set(leaf, gradient)
+    else if (deliver) deliver(leaf, gradient)
+  }
+  return targets.map(target => arrived.get(target))
+}
+
+/** Does the node have anything to pass on? Everything does, except a target without further targets below it. */
+function leadsTo(node: Node, stops: ReadonlySet<Edge>): boolean {
+  return !stops.has(node) || stops.size > 1
+}
+
+/** Adds to the gradient of a parameter. A gradient that shares its storage is copied, so that in-place changes are safe. */
+function accumulate(leaf: Leaf, g: Tensor): void {
+  const before = leaf.grad
+  const own = before ? add(before, g) : g.storage.shared || !g.isContiguous ? clone(g) : g
+  leaf.grad = keep(own)
+  if (own !== g) g.dispose()
+  before?.dispose()
+}
+
+function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor {
+  if (!y.edge) throw new GradientError(op, 'the tensor does not depend on anything that requires a gradient', 'call requiresGrad_() on the inputs, and do not compute under noGrad')
+  if (!isFloating(y.dtype)) throw new GradientError(op, `only floating tensors have gradients, got ${y.dtype}`)
+  if (given) {
+    checkTensor(op, given, 'gradient')
+    if (!sameShape(given.shape, y.shape)) throw new GradientError(op, `the gradient must have the shape ${format(y.shape)}, got ${format(given.shape)}`)
+    return cast(given, y.dtype)
+  }
+  if (y.size !== 1) throw new GradientError(op, `expected a tensor with one element, got shape ${format(y.shape)}`, 'reduce it with sum() or mean(), or give { gradient }')
+  return expand(scalar(1, y.dtype, y.storage.stream), y.shape)
+}
+
+/**
+ * Computes the gradients of everything `y` depends on that requires one, and adds them to `.grad`.
+ *
+ * @throws GradientError if `y` has more than one element and no `gradient` is given, or depends on nothing;
+ *   StateError if the graph was walked before, or a value it needs was changed in place.
+ * @example
+ * const w = tensor([1, 2, 3]).requiresGrad_()
+ * backward(w.square().sum())
+ * await w.grad.toArray() // [2, 4, 6]
+ */
+export function backward(y: Tensor, options: BackwardOptions = {}): void {
+  checkTensor('backward', y)
+  checkOptions('backward', options, ['retainGraph', 'createGraph', 'gradient'])
+  const { createGraph = false, retainGraph = createGraph } = options
+  withRecording(createGraph, 'backward', () => {
+    const g = seedGradient('backward', y, options.gradient)
+    walk(y, g, [], retainGraph, accumulate)
+    if (g !== options.gradient) g.dispose()
+  })
+}
+
+export interface GradOptions extends BackwardOptions {
+  /** Returns null, instead of throwing, for inputs that `y` does not depend on. Default: false. */
+  allowUnused?: boolean
+}
+
+/** The gradients of `y` with respect to tensors, without touching their `.grad`. */
+export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
+  checkTensor('gradients', y)
+  checkOptions('gradients', options, ['retainGraph', 'createGraph', 'gradient', 'allowUnused'])
+  inputs.forEach((x, i) => {
+    if (!checkTensor('gradients', x, `input ${i}`).edge) throw new GradientError('gradients', `input ${i} does not require a gradient`, 'call requiresGrad_() on it before computing')
+  })
+  const { createGraph = false, retainGraph = createGraph } = options
+  return withRecording(createGraph, 'gradients', () => {
+    const g = seedGradient('gradients', y, options.gradient)
+    const found = walk(y, g, inputs.map(x => x.edge!), retainGraph)
+    return found.map((gradient, i) => {
+      if (!gradient && !options.allowUnused) throw new GradientError('gradients', `the result does not depend on input ${i}`, 'pass { allowUnused: true } to get null for it')
+      return gradient ?? null
+    })
+  })
+}
+
+/**
+ * A function that computes a value and its gradients with respect to all its arguments.
+ *
+ * @example
+ * const f = valueAndGrad((x, y) => x.mul(y).sum())
+ * const { value, grads } = f(tensor([1, 2]), tensor([3, 4]))
+ * await grads[0].toArray() // [3, 4]
+ */
+export function valueAndGrad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => { value: Tensor; grads: { [K in keyof A]: Tensor } } {
+  return (...inputs) => {
+    const leaves = inputs.map((x, i) => (checkTensor('valueAndGrad', x, `argument ${i}`).edge ? x : x.detach().requiresGrad_()))
+    const value = withRecording(true, 'valueAndGrad', () => refusePromise('valueAndGrad', fn(...(leaves as A))))
+    // With an outer graph to link to, the gradients are recorded too.
+    const nested = inputs.some(x => x.edge)
+    const grads = gradients(value, leaves, { createGraph: nested })
+    return { value: nested ? value : value.detach(), grads: grads as never }
+  }
+}
+
+/** A function that computes the gradient of a scalar function with respect to its first argument. Nests. */
+export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => Tensor {
+  return (...inputs) => {
+    const first = checkTensor('grad', inputs[0], 'argument 0')
+    const leaf = first.edge ? first : first.detach().requiresGrad_()
+    const y = withRecording(true, 'grad', () => refusePromise('grad', fn(...([leaf, ...inputs.slice(1)] as A))))
+    return gradients(y, [leaf], { createGraph: inputs.some(x => x.edge) })[0]!
+  }
+}
+

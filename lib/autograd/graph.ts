@@ -1,0 +1,70 @@
+import type { DType } from '../dtype.js'
+import { StateError } from '../errors.js'
+import type { Gradient } from '../ops/define.js'
+import { keep } from '../scope.js'
+import type { Shape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+
+/** Where a graph starts: it gathers the gradient of a parameter. */
+export class Leaf {
+  readonly shape: Shape
+  readonly dtype: DType
+  grad: Tensor | null = null
+  constructor(shape: Shape, dtype: DType) {
+    this.shape = shape
+    this.dtype = dtype
+  }
+}
+
+/** A value kept for backward, and the version its storage had then. */
+interface Saved {
+  readonly tensor: Tensor
+  readonly version: number
+}
+
+let nodes = 0
+
+/** One recorded operation. Results point to their node and nodes to their inputs, so an unreachable graph is collected. */
+export class Node {
+  /** Ascending in the order of recording: an operation comes after its inputs. */
+  readonly id: number = ++nodes
+  readonly rule: Gradient<unknown>
+  readonly parameters: unknown
+  readonly edges: readonly (Edge | undefined)[]
+  readonly shapes: readonly Shape[]
+  readonly dtypes: readonly DType[]
+  private saved: (Saved | undefined)[] | undefined
+
+  constructor(rule: Gradient<unknown>, parameters: unknown, inputs: readonly Tensor[]) {
+    this.rule = rule
+    this.parameters = parameters
+    this.edges = inputs.map(x => x.edge)
+    this.shapes = inputs.map(x => x.shape)
+    this.dtypes = inputs.map(x => x.dtype)
+  }
+
+  /** Keeps values; their storages live on even if the tensors are disposed. */
+  save(values: readonly (Tensor | undefined)[]): void {
+    this.saved = values.map(value => value && { tensor: keep(value.alias(value.edge)), version: value.storage.version })
+  }
+
+  /** The kept values, if they still are what they were. */
+  restore(): readonly (Tensor | undefined)[] {
+    if (!this.saved) throw new StateError('backward', `the graph of ${this.rule.name} was walked before, and is gone`, 'use backward({ retainGraph: true }) for the earlier walk')
+    for (const value of this.saved)
+      if (value && value.tensor.storage.version !== value.version)
+        throw new StateError('backward', `a value that ${this.rule.name} saved was changed in place by ${value.tensor.storage.writer}`, 'make the change after backward, or on a copy')
+    return this.saved.map(value => value?.tensor)
+  }
+
+  release(): void {
+    for (const value of this.saved ?? []) value?.tensor.dispose()
+    this.saved = undefined
+  }
+}
+
+export type Edge = Node | Leaf
+
+export function isNode(edge: Edge): edge is Node {
+  return edge instanceof Node
+}

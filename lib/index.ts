@@ -1,0 +1,52 @@
+/**
+ * Gradus: tensors, gradients, layers and training for Node.js.
+ *
+ * @packageDocumentation
+ */
+import { backward, type BackwardOptions } from './autograd/backward.js'
+import { tensor } from './creation.js'
+import * as ops from './ops/index.js'
+import { jsKernels } from './ops/define.js'
+import { checkDevice, type Device, installJsKernels } from './runtime/device.js'
+import { Tensor } from './tensor.js'
+
+installJsKernels(jsKernels)
+
+for (const [name, op] of Object.entries(ops))
+  Object.defineProperty(Tensor.prototype, name, {
+    value(this: Tensor, ...rest: unknown[]) {
+      return (op as (x: Tensor, ...rest: unknown[]) => unknown)(this, ...rest)
+    },
+    writable: true,
+    configurable: true,
+  })
+
+declare module './tensor.js' {
+  interface Tensor {
+    /** Computes the gradients of everything this tensor depends on, and adds them to `.grad`. See `backward`. */
+    backward(options?: BackwardOptions): void
+    /** A copy on another device, or this tensor if it is there. Blocks until the values are known. */
+    to(device: Device): Tensor
+  }
+}
+Tensor.prototype.backward = function (options) {
+  backward(this as Tensor, options)
+}
+Tensor.prototype.to = function (device) {
+  if (this.device === checkDevice('to', device)) return this as Tensor
+  return tensor(this.dataSync(), this.shape, { device, dtype: this.dtype })
+}
+
+export { backward, type BackwardOptions, grad, gradients, type GradOptions, valueAndGrad } from './autograd/backward.js'
+export { customGrad, type CustomGradient } from './autograd/custom.js'
+export * from './creation.js'
+export type { ArrayOf, DType } from './dtype.js'
+export * from './errors.js'
+export { memory, type MemoryReport, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
+export * from './ops/index.js'
+export { concat, stack } from './ops/movement.js'
+export { defaultGenerator, Generator, seed } from './random.js'
+export { defaultDevice, type Device, setDevice } from './runtime/device.js'
+export { keep, noGrad, tidy } from './scope.js'
+export type { Shape } from './shape.js'
+export { type Nested, Tensor } from './tensor.js'

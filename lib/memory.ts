@@ -1,0 +1,53 @@
+import { OptionError } from './errors.js'
+import { checkDevice, type Device, nativeOnce, openStreams, streamOf } from './runtime/device.js'
+
+/** What the tensors of this module instance take. */
+export interface MemoryReport {
+  /** Live storages (views share one). */
+  readonly tensors: number
+  /** Bytes of live storages, and the most there ever were. */
+  readonly bytes: number
+  readonly peak: number
+  /** The limit in bytes: above it, creating a tensor throws. */
+  readonly limit: number
+  /** Estimated milliseconds of work issued and not done. */
+  readonly queued: number
+}
+
+/** Memory and queue of the devices in use. Includes what the garbage collector has not found yet. */
+export function memory(): { readonly [D in Device]?: MemoryReport } {
+  return Object.fromEntries(
+    openStreams().map(({ device, heap, inFlight }) => [
+      device,
+      { tensors: heap.tensors, bytes: heap.bytes, peak: heap.peak, limit: heap.limit, queued: inFlight / 1e6 },
+    ]),
+  )
+}
+
+/** Sets how many bytes the tensors of a device may take in this module instance. */
+export function setMemoryLimit(device: Device, bytes: number): void {
+  if (!(bytes > 0)) throw new OptionError('setMemoryLimit', `bytes must be above 0, got ${String(bytes)}`)
+  streamOf(checkDevice('setMemoryLimit', device)).heap.limit = bytes
+}
+
+/**
+ * Resolves when all work issued so far is done.
+ *
+ * @throws The first failure that no read has reported.
+ */
+export async function synchronize(): Promise<void> {
+  for (const stream of openStreams()) await stream.mark()
+}
+/** As `synchronize`, but blocks. */
+export function synchronizeSync(): void {
+  for (const stream of openStreams()) stream.synchronizeSync()
+}
+
+/** Bytes in the native pool of the process: in use, and kept for reuse. */
+export function nativePool(): { live: number; idle: number } | undefined {
+  const loaded = nativeOnce()
+  if ('error' in loaded) return undefined
+  const [live, idle] = loaded.native.addon.memory()
+  return { live, idle }
+}
+

@@ -1,0 +1,163 @@
+/** Picking by index.                                     twin: native/kernels/embedding.cc   cases: test/ops/embedding.ts */
+import type { Buf } from '../dtype.js'
+import { DTypeError, OptionError, ShapeError } from '../errors.js'
+import { IndexFault } from '../runtime/js.js'
+import { format, type Shape, type Slices, slicesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { apply, applyTo, checkTensor, kernels, type Rule, rule } from './define.js'
+import { contiguous, reshape, slice } from './movement.js'
+
+function check(index: Buf, n: number): void {
+  for (let i = 0; i < index.length; i++) if (index[i] < 0 || index[i] >= n) throw new IndexFault(index[i], i)
+}
+
+kernels({
+  gather: (x, index, y, outer, n, k, inner) => {
+    check(index, n)
+    for (let o = 0; o < outer; o++)
+      for (let j = 0; j < k; j++)
+        for (let i = 0; i < inner; i++) {
+          const at = (o * k + j) * inner + i
+          y[at] = x[(o * n + index[at]) * inner + i]
+        }
+  },
+  scatterAdd: (g, index, y, outer, n, k, inner) => {
+    check(index, n)
+    y.fill(0)
+    for (let o = 0; o < outer; o++)
+      for (let j = 0; j < k; j++)
+        for (let i = 0; i < inner; i++) {
+          const at = (o * k + j) * inner + i
+          y[(o * n + index[at]) * inner + i] += g[at]
+        }
+  },
+  indexSelect: (x, index, y, outer, n, k, inner) => {
+    check(index, n)
+    for (let o = 0; o < outer; o++)
+      for (let j = 0; j < k; j++)
+        for (let i = 0; i < inner; i++) y[(o * k + j) * inner + i] = x[(o * n + index[j]) * inner + i]
+  },
+  indexAdd: (g, index, y, outer, n, k, inner) => {
+    check(index, n)
+    y.fill(0)
+    for (let o = 0; o < outer; o++)
+      for (let j = 0; j < k; j++)
+        for (let i = 0; i < inner; i++) y[(o * n + index[j]) * inner + i] += g[(o * k + j) * inner + i]
+  },
+  oneHot: (index, y, classes) => {
+    check(index, classes)
+    y.fill(0)
+    for (let i = 0; i < index.length; i++) y[i * classes + index[i]] = 1
+  },
+  nonzero: (x, index, found) => {
+    let count = 0
+    index.fill(0)
+    for (let i = 0; i < x.length; i++) if (x[i]) index[count++] = i
+    found[0] = count
+  },
+})
+
+/** Indices must be whole numbers; float tensors are refused rather than cut off. */
+export function checkIndex(op: string, index: Tensor): Tensor {
+  checkTensor(op, index, 'index')
+  if (index.dtype === 'int32') return index
+  throw new DTypeError(op, `index must be int32, got ${index.dtype}`, "use index.cast('int32')")
+}
+
+interface Picks extends Slices {
+  readonly k: number
+}
+
+const along = (shape: Shape, axis: number, n: number): Shape => shape.map((dim, d) => (d === axis ? n : dim))
+
+const gatherRule: Rule<Picks> = rule({
+  name: 'gather',
+  output: ([x, index]) => ({ shape: index.shape, dtype: x.dtype }),
+  run: (kernel, [x, index], y, { outer, n, k, inner }) => kernel.gather(x, index, y, outer, n, k, inner),
+  saves: { inputs: [1] },
+  grad: (g, { inputs: [, index] }, p) => [apply(scatterAddRule, [g, index], p), null],
+})
+const scatterAddRule: Rule<Picks> = rule({
+  name: 'scatterAdd',
+  output: ([g], { axis, n }) => ({ shape: along(g.shape, axis, n) }),
+  run: (kernel, [g, index], y, { outer, n, k, inner }) => kernel.scatterAdd(g, index, y, outer, n, k, inner),
+  saves: { inputs: [1] },
+  grad: (g, { inputs: [, index] }, p) => [apply(gatherRule, [g, index], p), null],
+})
+
+/**
+ * y[…, j, …] = x[…, index[…, j, …], …]: one index for each element, along `axis`. `index` has the rank of `x`, and no dim
+ * but `axis` may be larger.
+ *
+ * @throws IndexError when the result is read, if an index is outside; DTypeError, ShapeError at once.
+ */
+export function gather(x: Tensor, index: Tensor, axis: number): Tensor {
+  checkTensor('gather', x)
+  checkIndex('gather', index)
+  const { axis: a, n } = slicesOf('gather', x.shape, axis)
+  if (index.rank !== x.rank || index.shape.some((dim, d) => d !== a && dim > x.shape[d])) throw new ShapeError('gather', `index of shape ${format(index.shape)} does not fit into ${format(x.shape)} along axis ${a}`)
+  const part = slice(x, ...index.shape.map((dim, d) => (d === a ? null : ([0, dim] as const))))
+  const { outer, inner, n: k } = slicesOf('gather', index.shape, a)
+  return applyTo(gatherRule, [x, index], [part, index], { axis: a, outer, n, inner, k })
+}
+
+const indexSelectRule: Rule<Picks> = rule({
+  name: 'indexSelect',
+  output: ([x], { axis, k }) => ({ shape: along(x.shape, axis, k) }),
+  run: (kernel, [x, index], y, { outer, n, k, inner }) => kernel.indexSelect(x, index, y, outer, n, k, inner),
+  saves: { inputs: [1] },
+  grad: (g, { inputs: [, index] }, p) => [apply(indexAddRule, [g, index], p), null],
+})
+const indexAddRule: Rule<Picks> = rule({
+  name: 'indexAdd',
+  output: ([g], { axis, n }) => ({ shape: along(g.shape, axis, n) }),
+  run: (kernel, [g, index], y, { outer, n, k, inner }) => kernel.indexAdd(g, index, y, outer, n, k, inner),
+  saves: { inputs: [1] },
+  grad: (g, { inputs: [, index] }, p) => [apply(indexSelectRule, [g, index], p), null],
+})
+
+/**
+ * The slices of `x` along `axis` that the 1-D `index` names, in that order.
+ *
+ * @throws IndexError when the result is read, if an index is outside; DTypeError, ShapeError at once.
+ */
+export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
+  checkTensor('indexSelect', x)
+  checkIndex('indexSelect', index)
+  if (index.rank !== 1) throw new ShapeError('indexSelect', `index must have one dim, got shape ${format(index.shape)}`, 'use gather() for one index per element')
+  return apply(indexSelectRule, [x, index], { ...slicesOf('indexSelect', x.shape, axis), k: index.size })
+}
+
+/** The rows of `weight` [count, width] that `index`, of any shape, names: [… , width]. */
+export function embedding(weight: Tensor, index: Tensor): Tensor {
+  checkTensor('embedding', weight, 'weight')
+  checkIndex('embedding', index)
+  if (weight.rank !== 2) throw new ShapeError('embedding', `weight must have two dims [count, width], got ${format(weight.shape)}`)
+  const flat = reshape(contiguous(index), [index.size])
+  const rows = apply(embeddingRule, [weight, flat], { ...slicesOf('embedding', weight.shape, 0), k: index.size })
+  return reshape(rows, [...index.shape, weight.shape[1]])
+}
+const embeddingRule: Rule<Picks> = { ...indexSelectRule, name: 'embedding' }
+
+const oneHotRule: Rule<{ classes: number }> = rule({
+  name: 'oneHot',
+  output: ([index], { classes }) => ({ shape: [...index.shape, classes], dtype: 'float32' }),
+  run: (k, [index], y, { classes }) => k.oneHot(index, y, classes),
+  noGrad: 'indices have no gradient',
+})
+
+/** Vectors of `classes` zeros with a 1 at each index: float32 […, classes]. */
+export function oneHot(index: Tensor, classes: number): Tensor {
+  checkIndex('oneHot', index)
+  if (!Number.isInteger(classes) || classes < 1) throw new OptionError('oneHot', `classes must be a whole number above 0, got ${String(classes)}`)
+  return apply(oneHotRule, [index], { classes })
+}
+
+/** @internal Positions of the true values of a bool tensor, and how many they are. */
+export const nonzeroRule: Rule<{ found: Tensor }> = rule({
+  name: 'nonzero',
+  output: ([x]) => ({ shape: [x.size], dtype: 'int32' }),
+  run: (k, [x], index, { found }) => k.nonzero(x, index, found),
+  noGrad: 'the result is an index',
+})
+

@@ -1,0 +1,123 @@
+/** Fused losses.                                              twin: native/kernels/loss.cc   cases: test/ops/loss.ts */
+import { type Buf, floatOf } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import { IndexFault } from '../runtime/js.js'
+import { broadcast, format } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { add, mul, sub } from './binary.js'
+import { equal, where } from './compare.js'
+import { aligned, apply, applyTo, cast, checkTensor, kernels, pair, type Rule, rule } from './define.js'
+import { checkIndex, oneHot } from './embedding.js'
+import { map2, map3 } from './loops.js'
+import { unsqueeze } from './movement.js'
+import { sum } from './reduce.js'
+import { logSoftmax, softmax } from './softmax.js'
+import { abs, exp, log1p, neg, relu, sigmoid } from './unary.js'
+
+interface Classes {
+  readonly n: number
+  readonly classes: number
+  readonly ignoreIndex: number
+  readonly smoothing: number
+}
+
+function checkTargets(target: Buf, classes: number, ignoreIndex: number): void {
+  for (let i = 0; i < target.length; i++)
+    if (target[i] !== ignoreIndex && (target[i] < 0 || target[i] >= classes)) throw new IndexFault(target[i], i)
+}
+
+kernels({
+  // loss = lse − (1 − s)·x[t] − s/C·Σ x, with lse = log Σ exp x
+  crossEntropy: (x, target, loss, lse, n, classes, ignoreIndex, smoothing) => {
+    checkTargets(target, classes, ignoreIndex)
+    for (let r = 0; r < n; r++) {
+      const row = Array.from(x.subarray(r * classes, (r + 1) * classes))
+      const m = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+      const total = row.reduce((s, v) => s + Math.exp(v - m), 0)
+      lse[r] = m + Math.log(total)
+      const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v, 0)
+      loss[r] = target[r] === ignoreIndex ? 0 : m + Math.log(total) - (1 - smoothing) * row[target[r]] - rest
+    }
+  },
+  // dx = g·(exp(x − lse) − (1 − s)·onehot(t) − s/C)
+  crossEntropyGrad: (g, x, target, lse, dx, n, classes, ignoreIndex, smoothing) => {
+    checkTargets(target, classes, ignoreIndex)
+    for (let r = 0; r < n; r++)
+      for (let c = 0; c < classes; c++) {
+        const at = r * classes + c
+        const onehot = c === target[r] ? 1 - smoothing : 0
+        dx[at] = target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - lse[r]) - onehot - smoothing / classes)
+      }
+  },
+  bceWithLogits: (x, target, y) => map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
+  bceWithLogitsGrad: (g, x, target, dx) => map3(g, x, target, dx, (g, x, t) => g * (1 / (1 + Math.exp(-x)) - t)),
+})
+
+/** 1 − s at the target, s/C everywhere, 0 in ignored rows; and which rows count. */
+function distribution(x: Tensor, target: Tensor, { classes, ignoreIndex, smoothing }: Classes): { wanted: Tensor; counts: Tensor } {
+  const ignored = equal(target, ignoreIndex)
+  const counts = unsqueeze(cast(where(ignored, 0, 1), x.dtype), 1)
+  const hot = cast(oneHot(where(ignored, 0, target), classes), x.dtype)
+  return { wanted: mul(add(mul(hot, 1 - smoothing), smoothing / classes), counts), counts }
+}
+
+const crossEntropyGradRule: Rule<Classes> = rule({
+  name: 'crossEntropyGrad',
+  output: ([, x]) => ({ shape: x.shape, dtype: x.dtype }),
+  run: (k, [g, x, target, lse], dx, p) => k.crossEntropyGrad(g, x, target, lse, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  definition: ([g, x, target], p) => {
+    const { wanted, counts } = distribution(x, target, p)
+    return mul(unsqueeze(g, 1), sub(mul(softmax(x, 1), counts), wanted))
+  },
+})
+
+const crossEntropyRule: Rule<Classes> = rule({
+  name: 'crossEntropy',
+  output: (_, { n }) => ({ shape: [n] }),
+  extras: ([x], { n }) => [{ shape: [n], dtype: x.dtype }],
+  run: (k, [x, target], loss, p, [lse]) => k.crossEntropy(x, target, loss, lse, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  saves: { inputs: [0, 1] },
+  grad: (g, { inputs: [x, target], extras: [lse] }, p) => [apply(crossEntropyGradRule, [g, x, target, lse], p), null],
+  definition: ([x, target], p) => neg(sum(mul(distribution(x, target, p).wanted, logSoftmax(x, 1)), 1)),
+})
+
+/** @internal Cross-entropy of logits [n, classes] and int32 targets [n], per row. The public form is losses.crossEntropy. */
+export function crossEntropyRows(x: Tensor, target: Tensor, ignoreIndex: number, smoothing: number): Tensor {
+  checkTensor('crossEntropy', x, 'logits')
+  checkIndex('crossEntropy', target)
+  if (x.rank !== 2 || target.rank !== 1 || x.shape[0] !== target.shape[0]) throw new ShapeError('crossEntropy', `expected logits [n, classes] and targets [n], got ${format(x.shape)} and ${format(target.shape)}`)
+  const p = { n: x.shape[0], classes: x.shape[1], ignoreIndex, smoothing }
+  return applyTo(crossEntropyRule, [x, target], [cast(x, floatOf(x.dtype)), target], p)
+}
+
+const bceGradRule: Rule<null> = rule({
+  name: 'bceWithLogitsGrad',
+  strided: true,
+  output: ([g]) => ({ shape: g.shape }),
+  run: (k, inputs, dx) => {
+    const [g, x, t] = aligned([...inputs, dx])
+    k.bceWithLogitsGrad(g, x, t, dx)
+  },
+  definition: ([g, x, t]) => mul(g, sub(sigmoid(x), t)),
+})
+
+const bceRule: Rule<null> = rule({
+  name: 'bceWithLogits',
+  strided: true,
+  output: ([x, t]) => ({ shape: broadcast('bceWithLogits', x.shape, t.shape) }),
+  run: (k, inputs, y) => {
+    const [x, t] = aligned([...inputs, y])
+    k.bceWithLogits(x, t, y)
+  },
+  saves: { inputs: [0, 1] },
+  grad: (g, { inputs: [x, t] }, _, needs) => [needs[0] ? apply(bceGradRule, [g, x, t], null) : null, needs[1] ? neg(mul(g, x)) : null],
+  definition: ([x, t]) => add(sub(relu(x), mul(x, t)), log1p(exp(neg(abs(x))))),
+})
+
+/** @internal Binary cross-entropy of logits, element by element. The public form is losses.bceWithLogits. */
+export function bceWithLogitsElements(x: Tensor, target: Tensor): Tensor {
+  checkTensor('bceWithLogits', x, 'logits')
+  checkTensor('bceWithLogits', target, 'target')
+  return applyTo(bceRule, [x, target], pair('bceWithLogits', x, target, floatOf), null)
+}
+

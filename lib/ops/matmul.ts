@@ -1,0 +1,86 @@
+/** Matrix product.                                          twin: native/kernels/matmul.cc   cases: test/ops/matmul.ts */
+import { promote } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import type { Operand } from '../runtime/stream.js'
+import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { forRows } from './loops.js'
+import { reshape, transpose, unsqueeze } from './movement.js'
+
+kernels({
+  // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64.
+  matmul: (a, b, c) => {
+    const [m, k] = a.dims.slice(-2)
+    const n = b.dims[b.dims.length - 1]
+    const [aRow, aColumn] = a.strides.slice(-2)
+    const [bRow, bColumn] = b.strides.slice(-2)
+    const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
+    const row = new Float64Array(n)
+    let to = 0
+    const batch = (v: typeof a) => ({ ...v, dims: [...v.dims.slice(0, -2), 1], strides: [...v.strides.slice(0, -2), 0] })
+    forRows([batch(a), batch(b)], ([oa, ob]) => {
+      for (let i = 0; i < m; i++) {
+        row.fill(0)
+        for (let p = 0; p < k; p++) {
+          const x = a.data[oa + i * aRow + p * aColumn]
+          const from = ob + p * bRow
+          for (let j = 0; j < n; j++) row[j] += times(x, b.data[from + j * bColumn])
+        }
+        for (let j = 0; j < n; j++) c[to++] = row[j]
+      }
+    })
+  },
+})
+
+/** Batch dims broadcast and merged; matrix dims as they are. */
+function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
+  const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
+  const merged = coalesce(batch, strides)
+  if (merged.dims.length > 4) throw new ShapeError('matmul', `batch dims ${format(batch)} have too many separate parts`, 'use contiguous() first')
+  const operand = (x: Tensor, i: number): Operand => ({
+    storage: x.storage,
+    offset: x.offset,
+    shape: [...merged.dims, ...x.shape.slice(-2)],
+    strides: [...merged.strides[i], ...x.strides.slice(-2)],
+  })
+  return [operand(a, 0), operand(b, 1)]
+}
+
+const batchOf = (a: Tensor, b: Tensor): number[] => broadcast('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2))
+
+const matmulRule: Rule<null> = rule({
+  name: 'matmul',
+  strided: true,
+  output: ([a, b]) => ({ shape: [...batchOf(a, b), a.shape[a.rank - 2], b.shape[b.rank - 1]] }),
+  run: (k, [a, b], c) => k.matmul(...operands(a, b, batchOf(a, b)), c),
+  saves: { inputs: [0, 1] },
+  // C = A·B   ⇒   ∂A = G·Bᵀ,  ∂B = Aᵀ·G
+  grad: (g, { inputs: [a, b] }, _, needs) => [needs[0] ? matmul(g, transpose(b)) : null, needs[1] ? matmul(transpose(a), g) : null],
+})
+
+/**
+ * The matrix product over the last two dims, [… m, k] × [… k, n] → [… m, n]; leading dims are batches and broadcast. A
+ * vector on the left counts as a row, on the right as a column, and its dim goes away. Transposed views are read as they
+ * are.
+ *
+ * @throws ShapeError if the inner sizes differ, or for a scalar.
+ * @example
+ * const a = tensor([[1, 2], [3, 4]])
+ * await matmul(a, tensor([1, 10])).toArray() // [21, 43]
+ */
+export function matmul<A extends Shape, B extends Shape>(a: Tensor<A>, b: Tensor<B>): Tensor<Product<A, B>>
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  checkTensor('matmul', a, 'left operand')
+  checkTensor('matmul', b, 'right operand')
+  const where = `got ${format(a.shape)} × ${format(b.shape)}`
+  if (a.rank === 0 || b.rank === 0) throw new ShapeError('matmul', `operands must have at least one dim, ${where}`, 'use mul() for scalars')
+  const [left, right] = [a.rank === 1 ? unsqueeze(a, 0) : a, b.rank === 1 ? unsqueeze(b, 1) : b]
+  const [k, other] = [left.shape[left.rank - 1], right.shape[right.rank - 2]]
+  if (k !== other) throw new ShapeError('matmul', `inner sizes must match, ${where} (${k} ≠ ${other})`, 'transpose one operand?')
+  const dtype = promote(promote(a.dtype, b.dtype), 'int32')
+  const c = applyTo(matmulRule, [a, b], [cast(left, dtype), cast(right, dtype)], null)
+  if (a.rank > 1 && b.rank > 1) return c
+  const shape = c.shape.filter((_, d) => !(a.rank === 1 && d === c.rank - 2) && !(b.rank === 1 && d === c.rank - 1))
+  return reshape(c, shape)
+}

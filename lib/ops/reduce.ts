@@ -1,0 +1,320 @@
+/** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
+import { type DType, floatOf, promote } from '../dtype.js'
+import { checkOptions, OptionError, ShapeError } from '../errors.js'
+import type { JsKernels } from '../runtime/js.js'
+import type { Operand } from '../runtime/stream.js'
+import { axesOf, coalesce, format, type Shape, type Slices, sizeOf, slicesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { add, div, mul, sub } from './binary.js'
+import { equal, isFinite, where } from './compare.js'
+import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule, type Saved } from './define.js'
+import { forOutputs } from './loops.js'
+import { flip, reshape } from './movement.js'
+import { exp, log, sqrt, square } from './unary.js'
+
+/** One axis, several, or all of them (undefined or null). Negative ones count from the end. */
+export type Axes = number | readonly number[] | null
+export interface KeepDims {
+  /** Leaves the reduced dims in the shape, as 1. Default: false. */
+  keepDims?: boolean
+}
+
+/** Where a reduction goes: the reduced axes, and the result with and without them. */
+interface Plan {
+  readonly axes: readonly number[]
+  readonly shape: Shape
+  readonly kept: Shape
+}
+
+function plan(op: string, x: Tensor, axes: Axes | undefined, options: KeepDims | undefined, known: readonly string[] = ['keepDims']): Plan {
+  checkTensor(op, x)
+  checkOptions(op, options, known)
+  const list = axesOf(op, axes, x.rank)
+  const kept = x.shape.map((dim, d) => (list.includes(d) ? 1 : dim))
+  return { axes: list, kept, shape: options?.keepDims ? kept : x.shape.filter((_, d) => !list.includes(d)) }
+}
+
+/** The operand with kept dims first and reduced dims last, each part with as few dims as possible; and the number kept. */
+function arranged(x: Tensor, axes: readonly number[]): [Operand, number] {
+  const pick = (wanted: boolean) => {
+    const dims = x.shape.flatMap((_, d) => (axes.includes(d) === wanted ? [d] : []))
+    return coalesce(
+      dims.map(d => x.shape[d]),
+      [dims.map(d => x.strides[d])],
+    )
+  }
+  const kept = pick(false)
+  const reduced = pick(true)
+  const shape = [...kept.dims, ...reduced.dims]
+  if (shape.length > 6) throw new ShapeError('reduce', `a view of shape ${format(x.shape)} with these axes has too many separate dims`, 'use contiguous() first, or reduce in two steps')
+  return [{ storage: x.storage, offset: x.offset, shape, strides: [...kept.strides[0], ...reduced.strides[0]] }, kept.dims.length]
+}
+
+type Fold = 'prod' | 'max' | 'min' | 'argmax' | 'argmin' | 'any' | 'all'
+
+interface Reduction {
+  readonly name: string
+  readonly kernel: 'sum' | Fold
+  readonly result?: DType
+  readonly saves?: Rule<Plan>['saves']
+  grad?(g: Tensor, saved: Saved, p: Plan): Tensor
+  readonly noGrad?: string
+}
+
+function reduction({ name, kernel, result, saves, grad, noGrad }: Reduction): Rule<Plan> {
+  return rule({
+    name,
+    strided: true,
+    output: (_, p) => ({ shape: p.shape, dtype: result }),
+    run: (k, [x], y, p) => {
+      const [view, kept] = arranged(x, p.axes)
+      if (kernel === 'sum') k.sum(view, y, kept, name === 'mean' ? sizeOf(x.shape) / sizeOf(y.shape) : 1)
+      else k[kernel](view, y, kept)
+    },
+    saves,
+    grad: grad && ((g, saved, p) => [grad(g, saved, p)]),
+    noGrad,
+  })
+}
+
+/** A gradient of the reduced shape, with the reduced dims put back as 1. */
+const restored = (g: Tensor, p: Plan): Tensor => reshape(g, p.kept)
+
+function notEmpty(op: string, x: Tensor, p: Plan): void {
+  if (p.axes.some(d => x.shape[d] === 0)) throw new ShapeError(op, `shape ${format(x.shape)} has no elements along the reduced axes`, 'the result would be undefined')
+}
+
+// ---- sums and products -----------------------------------------------------------------------------------------------
+
+kernels({
+  sum: (x, y, kept, divisor) =>
+    forOutputs(x, kept, (o, values) => {
+      let s = 0
+      values(v => {
+        s += v
+      })
+      y[o] = s / divisor
+    }),
+  prod: (x, y, kept) =>
+    forOutputs(x, kept, (o, values) => {
+      let p = 1
+      const times = y instanceof Int32Array ? Math.imul : (a: number, b: number) => a * b
+      values(v => {
+        p = times(p, v)
+      })
+      y[o] = p
+    }),
+})
+
+// Every addend has the gradient of the sum.
+const sumRule: Rule<Plan> = reduction({ name: 'sum', kernel: 'sum', grad: (g, _, p) => restored(g, p) })
+/** The sum over `axes`; int32 wraps, bool counts. */
+export function sum(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('sum', x, axes, options)
+  return applyTo(sumRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
+}
+
+const meanRule: Rule<Plan> = reduction({ name: 'mean', kernel: 'sum', saves: { inputs: [0] }, grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.shape) / sizeOf(p.kept)) })
+/** The arithmetic mean over `axes`. Of nothing: NaN. */
+export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('mean', x, axes, options)
+  return applyTo(meanRule, [x], [cast(x, floatOf(x.dtype))], p)
+}
+
+kernels({
+  prodGrad: (g, x, dx, outer, n, inner) => {
+    for (let o = 0; o < outer; o++)
+      for (let i = 0; i < inner; i++)
+        for (let k = 0; k < n; k++) {
+          let others = 1
+          for (let j = 0; j < n; j++) if (j !== k) others *= x[(o * n + j) * inner + i]
+          dx[(o * n + k) * inner + i] = g[o * inner + i] * others
+        }
+  },
+})
+// ∂∏x/∂xₖ is the product of the others, also where some are 0.
+const prodGradRule: Rule<Slices> = rule({
+  name: 'prodGrad',
+  output: ([, x]) => ({ shape: x.shape }),
+  run: (k, [g, x], dx, { outer, n, inner }) => k.prodGrad(g, x, dx, outer, n, inner),
+  definition: ([g, x], { axis }) => mul(g, div(prod(x, axis, { keepDims: true }), x)),
+})
+const prodRule: Rule<Plan> = reduction({
+  name: 'prod',
+  kernel: 'prod',
+  saves: { inputs: [0] },
+  grad: (g, { inputs: [x] }, p) => {
+    if (p.axes.length === 1) return apply(prodGradRule, [restored(g, p), x], slicesOf('prod', x.shape, p.axes[0]))
+    // Several axes are moved to the end and seen as one.
+    const order = [...x.shape.keys()].filter(d => !p.axes.includes(d)).concat(p.axes)
+    const rest = x.shape.filter((_, d) => !p.axes.includes(d))
+    const flat = reshape(x.permute(order), [...rest, -1])
+    const dx = apply(prodGradRule, [reshape(g, [...rest, 1]), flat], slicesOf('prod', flat.shape, -1))
+    return reshape(dx, order.map(d => x.shape[d])).permute(order.map((_, d) => order.indexOf(d)))
+  },
+})
+/** The product over `axes`. Its gradient is right also where factors are 0. */
+export function prod(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('prod', x, axes, options)
+  return applyTo(prodRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
+}
+
+kernels({
+  cumsum: (x, y, outer, n, inner) => {
+    for (let o = 0; o < outer; o++)
+      for (let i = 0; i < inner; i++) {
+        let s = 0
+        for (let k = 0; k < n; k++) {
+          const at = (o * n + k) * inner + i
+          s += x[at]
+          y[at] = s
+        }
+      }
+  },
+})
+const cumsumRule: Rule<Slices> = rule({
+  name: 'cumsum',
+  output: ([x]) => ({ shape: x.shape }),
+  run: (k, [x], y, { outer, n, inner }) => k.cumsum(x, y, outer, n, inner),
+  // xₖ is part of every sum from k on.
+  grad: (g, _, { axis }) => [flip(cumsum(flip(g, axis), axis), axis)],
+})
+/** The running sum along `axis`. */
+export function cumsum(x: Tensor, axis: number): Tensor {
+  checkTensor('cumsum', x)
+  return applyTo(cumsumRule, [x], [cast(x, promote(x.dtype, 'int32'))], slicesOf('cumsum', x.shape, axis))
+}
+
+// ---- extremes --------------------------------------------------------------------------------------------------------
+
+function extreme(better: (a: number, b: number) => boolean): JsKernels['max'] {
+  return (x, y, kept) =>
+    forOutputs(x, kept, (o, values) => {
+      let best: number | undefined
+      values(v => {
+        if (best === undefined || better(v, best) || Number.isNaN(v)) best = v
+      })
+      if (best !== undefined) y[o] = best
+    })
+}
+function argExtreme(better: (a: number, b: number) => boolean): JsKernels['argmax'] {
+  return (x, y, kept) =>
+    forOutputs(x, kept, (o, values) => {
+      let best: number | undefined
+      let i = 0
+      values(v => {
+        if (best === undefined || better(v, best) || (Number.isNaN(v) && !Number.isNaN(best))) {
+          best = v
+          y[o] = i
+        }
+        i++
+      })
+    })
+}
+const larger = (a: number, b: number): boolean => a > b
+const smaller = (a: number, b: number): boolean => a < b
+kernels({ max: extreme(larger), min: extreme(smaller), argmax: argExtreme(larger), argmin: argExtreme(smaller) })
+
+// Equal extremes share the gradient evenly.
+const shared = (g: Tensor, { inputs: [x], y }: Saved, p: Plan): Tensor => {
+  const ties = cast(equal(x, restored(y, p)), x.dtype)
+  return mul(ties, div(restored(g, p), sum(ties, p.axes, { keepDims: true })))
+}
+const saves = { inputs: [0], output: true }
+const maxRule: Rule<Plan> = reduction({ name: 'max', kernel: 'max', saves, grad: shared })
+const minRule: Rule<Plan> = reduction({ name: 'min', kernel: 'min', saves, grad: shared })
+const index = 'the result is an index'
+const argmaxRule: Rule<Plan> = reduction({ name: 'argmax', kernel: 'argmax', result: 'int32', noGrad: index })
+const argminRule: Rule<Plan> = reduction({ name: 'argmin', kernel: 'argmin', result: 'int32', noGrad: index })
+
+function extremum(r: Rule<Plan>) {
+  return (x: Tensor, axes?: Axes, options?: KeepDims): Tensor => {
+    const p = plan(r.name, x, axes, options)
+    notEmpty(r.name, x, p)
+    return applyTo(r, [x], [cast(x, promote(x.dtype, 'int32'))], p)
+  }
+}
+/** A reduction over axes. */
+export type Reduce = (x: Tensor, axes?: Axes, options?: KeepDims) => Tensor
+
+/** The largest value over `axes`; NaN if there is one. Ties share the gradient. */
+export const max: Reduce = extremum(maxRule)
+/** The smallest value over `axes`; NaN if there is one. Ties share the gradient. */
+export const min: Reduce = extremum(minRule)
+/** The index of the first largest value along an axis, or in the flattened tensor: int32. NaN counts as largest. */
+export const argmax: (x: Tensor, axis?: number, options?: KeepDims) => Tensor = extremum(argmaxRule)
+/** The index of the first smallest value along an axis, or in the flattened tensor: int32. NaN counts as smallest. */
+export const argmin: (x: Tensor, axis?: number, options?: KeepDims) => Tensor = extremum(argminRule)
+
+// ---- truth -----------------------------------------------------------------------------------------------------------
+
+kernels({
+  any: (x, y, kept) =>
+    forOutputs(x, kept, (o, values) => {
+      y[o] = 0
+      values(v => {
+        if (v) y[o] = 1
+      })
+    }),
+  all: (x, y, kept) =>
+    forOutputs(x, kept, (o, values) => {
+      y[o] = 1
+      values(v => {
+        if (!v) y[o] = 0
+      })
+    }),
+})
+const truth = 'the result is a truth value'
+const anyRule: Rule<Plan> = reduction({ name: 'any', kernel: 'any', noGrad: truth })
+const allRule: Rule<Plan> = reduction({ name: 'all', kernel: 'all', noGrad: truth })
+/** Is some value over `axes` true (not 0)? */
+export function any(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('any', x, axes, options)
+  return applyTo(anyRule, [x], [cast(x, 'bool')], p)
+}
+/** Is every value over `axes` true (not 0)? */
+export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('all', x, axes, options)
+  return applyTo(allRule, [x], [cast(x, 'bool')], p)
+}
+
+// ---- compositions ----------------------------------------------------------------------------------------------------
+
+export interface VarianceOptions extends KeepDims {
+  /** The divisor is n − correction: 1 (default) for a sample, 0 for the whole population. */
+  correction?: number
+}
+
+/** The mean squared distance from the mean over `axes`, in two passes, so that nothing cancels. */
+export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
+  const p = plan('variance', x, axes, options, ['keepDims', 'correction'])
+  const { correction = 1 } = options
+  if (typeof correction !== 'number') throw new OptionError('variance', `correction must be a number, got ${String(correction)}`)
+  const n = sizeOf(x.shape) / Math.max(sizeOf(p.kept), 1)
+  const centred = sub(x, mean(x, axes, { keepDims: true }))
+  return div(sum(square(centred), axes, { keepDims: options.keepDims }), Math.max(n - correction, 0))
+}
+
+/** The square root of the variance over `axes`. Where it is 0, so is its gradient. */
+export function std(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
+  const v = variance(x, axes, options)
+  // √ has an infinite slope at 0, which would turn the 0 of the variance's gradient into NaN.
+  const zero = equal(v, 0)
+  return where(zero, 0, sqrt(where(zero, 1, v)))
+}
+
+/** log Σ exp x over `axes`, without overflow. */
+export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+  const p = plan('logSumExp', x, axes, options)
+  const top = max(x, axes, { keepDims: true }).detach()
+  const shift = where(isFinite(top), top, 0)
+  return reshape(add(log(sum(exp(sub(x, shift)), axes, { keepDims: true })), shift), p.shape)
+}
+
+/** @internal Sums a gradient down to the shape that was broadcast. */
+export function sumTo(g: Tensor, shape: Shape): Tensor {
+  const lead = g.rank - shape.length
+  const axes = g.shape.flatMap((dim, d) => (d < lead || (shape[d - lead] === 1 && dim !== 1) ? [d] : []))
+  return axes.length === 0 ? g : reshape(sum(g, axes, { keepDims: true }), shape)
+}
+

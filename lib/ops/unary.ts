@@ -1,0 +1,222 @@
+/** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
+import { floatOf, promote } from '../dtype.js'
+import { checkOptions, OptionError } from '../errors.js'
+import type { JsKernels } from '../runtime/js.js'
+import type { Shape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { add, div, mul, sub } from './binary.js'
+import { greater, greaterEqual, lessEqual, logicalAnd, where } from './compare.js'
+import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { map1, map2 } from './loops.js'
+
+/** A function that keeps the shape of its tensor. */
+export interface SameShape<Options extends unknown[]> {
+  <S extends Shape>(x: Tensor<S>, ...options: Options): Tensor<S>
+}
+
+/** The parameters of a function, `a` and `b` in its formula. */
+interface Parameters {
+  readonly a: number
+  readonly b: number
+}
+
+/** A row: the function, and its derivative as a kernel and as a composition, or a gradient composed of ops. */
+interface UnaryRow {
+  /** The value, from the input. */
+  f(x: number, a: number, b: number): number
+  /** int32 stays int32; else it becomes float32. */
+  readonly keepsInt?: true
+  /** What the derivative is computed from. */
+  readonly saves?: 'x' | 'y'
+  /** The gradient kernel: from g and the saved value. */
+  df?(g: number, v: number, a: number, b: number): number
+  /** The same as a composition: dy/dx from the saved value. */
+  slope?(v: Tensor, p: Parameters): Tensor
+  /** The whole gradient as a composition, where there is no gradient kernel. */
+  grad?(g: Tensor, x: Tensor): Tensor
+}
+
+const none: Parameters = { a: 0, b: 0 }
+
+function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
+  const kernel = `${name}Grad` as 'expGrad'
+  kernels({ [kernel]: ((g, v, dx, a, b) => map2(g, v, dx, (g, v) => row.df!(g, v, a, b))) as JsKernels['expGrad'] })
+  return rule({
+    name: kernel,
+    strided: true,
+    output: ([g]) => ({ shape: g.shape }),
+    run: (k, inputs, dx, { a, b }) => {
+      const [g, v] = aligned([...inputs, dx])
+      k[kernel](g, v, dx, a, b)
+    },
+    definition: ([g, v], p) => mul(g, row.slope!(v, p)),
+  })
+}
+
+/** The op of a row: a function of a tensor and the row's parameters. */
+function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tensor {
+  const kernel = name as 'exp'
+  kernels({ [kernel]: ((x, y, a, b) => map1(x, y, x => row.f(x, a, b))) as JsKernels['exp'] })
+  const gradient = row.df && gradientRule(name, row)
+  const saves = row.saves === 'y' ? { output: true } : { inputs: [0] }
+  const self: Rule<Parameters> = rule({
+    name,
+    strided: true,
+    output: ([x]) => ({ shape: x.shape }),
+    run: (k, [x], y, { a, b }) => k[kernel](aligned([x, y])[0], y, a, b),
+    saves,
+    grad: (g, { inputs, y }, p) => [
+      gradient ? apply(gradient, [g, row.saves === 'y' ? y : inputs[0]], p) : row.grad!(g, inputs[0]),
+    ],
+  })
+  return (x, p = none) => {
+    checkTensor(name, x)
+    return applyTo(self, [x], [cast(x, row.keepsInt ? promote(x.dtype, 'int32') : floatOf(x.dtype))], p)
+  }
+}
+
+/** The op as a public function without options. */
+function plain(name: string, row: UnaryRow): SameShape<[]> {
+  const run = unary(name, row)
+  return (x => run(x)) as SameShape<[]>
+}
+
+/** Slopes are 0 wherever they exist. */
+const flat = (g: Tensor): Tensor => mul(g, 0)
+
+// ---- the table -------------------------------------------------------------------------------------------------------
+
+/** −x. int32 wraps. */
+export const neg: SameShape<[]> = plain('neg', { f: x => -x, keepsInt: true, grad: g => neg(g) })
+/** |x|; its gradient at 0 is 0. */
+export const abs: SameShape<[]> = plain('abs', { f: Math.abs, keepsInt: true, grad: (g, x) => mul(g, sign(x)) })
+/** −1, 0 or 1. */
+export const sign: SameShape<[]> = plain('sign', { f: Math.sign, keepsInt: true, grad: flat })
+/** x². */
+export const square: SameShape<[]> = plain('square', { f: x => (Number.isInteger(x) && Math.abs(x) > 94906265 ? Math.imul(x, x) : x * x), keepsInt: true, grad: (g, x) => mul(g, add(x, x)) })
+/** The next lower whole number. */
+export const floor: SameShape<[]> = plain('floor', { f: Math.floor, grad: flat })
+/** The next higher whole number. */
+export const ceil: SameShape<[]> = plain('ceil', { f: Math.ceil, grad: flat })
+/** The nearest whole number; halves go to the even one. */
+export const round: SameShape<[]> = plain('round', { f: roundEven, grad: flat })
+/** eˣ. */
+export const exp: SameShape<[]> = plain('exp', { f: Math.exp, saves: 'y', df: (g, y) => g * y, slope: y => y })
+/** eˣ − 1, exact near 0. */
+export const expm1: SameShape<[]> = plain('expm1', { f: Math.expm1, saves: 'y', df: (g, y) => g * (y + 1), slope: y => add(y, 1) })
+/** The natural logarithm. */
+export const log: SameShape<[]> = plain('log', { f: Math.log, saves: 'x', df: (g, x) => g / x, slope: x => div(1, x) })
+/** log(1 + x), exact near 0. */
+export const log1p: SameShape<[]> = plain('log1p', { f: Math.log1p, saves: 'x', df: (g, x) => g / (x + 1), slope: x => div(1, add(x, 1)) })
+/** √x. */
+export const sqrt: SameShape<[]> = plain('sqrt', { f: Math.sqrt, saves: 'y', df: (g, y) => g / (2 * y), slope: y => div(0.5, y) })
+/** 1/√x. */
+export const rsqrt: SameShape<[]> = plain('rsqrt', { f: x => 1 / Math.sqrt(x), saves: 'y', df: (g, y) => g * -0.5 * y * y * y, slope: y => mul(mul(square(y), y), -0.5) })
+/** 1/x. */
+export const reciprocal: SameShape<[]> = plain('reciprocal', { f: x => 1 / x, saves: 'y', df: (g, y) => -g * y * y, slope: y => neg(square(y)) })
+/** Sine of x in radians. */
+export const sin: SameShape<[]> = plain('sin', { f: Math.sin, saves: 'x', df: (g, x) => g * Math.cos(x), slope: x => cos(x) })
+/** Cosine of x in radians. */
+export const cos: SameShape<[]> = plain('cos', { f: Math.cos, saves: 'x', df: (g, x) => -g * Math.sin(x), slope: x => neg(sin(x)) })
+/** The hyperbolic tangent. */
+export const tanh: SameShape<[]> = plain('tanh', { f: Math.tanh, saves: 'y', df: (g, y) => g * (1 - y * y), slope: y => sub(1, square(y)) })
+/** σ(x) = 1/(1 + e⁻ˣ). */
+export const sigmoid: SameShape<[]> = plain('sigmoid', { f: logistic, saves: 'y', df: (g, y) => g * y * (1 - y), slope: y => mul(y, sub(1, y)) })
+/** max(x, 0); its gradient at 0 is 0. NaN stays NaN. */
+export const relu: SameShape<[]> = plain('relu', { f: x => (x < 0 ? 0 : x), keepsInt: true, saves: 'x', df: (g, x) => (x > 0 ? g : 0), slope: x => cast(greater(x, 0), x.dtype) })
+/** x·σ(x), also called swish. */
+export const silu: SameShape<[]> = plain('silu', { f: x => x * logistic(x), saves: 'x', df: (g, x) => g * siluSlope(x), slope: x => mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)) })
+/** log(1 + eˣ), without overflow. */
+export const softplus: SameShape<[]> = plain('softplus', { f: x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), saves: 'x', df: (g, x) => g * logistic(x), slope: x => sigmoid(x) })
+/** The error function, 2/√π ∫₀ˣ e^(−t²) dt. */
+export const erf: SameShape<[]> = plain('erf', { f: errorFunction, saves: 'x', df: (g, x) => g * twoOverRootPi * Math.exp(-x * x), slope: x => mul(exp(neg(square(x))), twoOverRootPi) })
+
+const leaky = unary('leakyRelu', { f: (x, a) => (x > 0 ? x : x * a), saves: 'x', df: (g, x, a) => (x > 0 ? g : g * a), slope: (x, { a }) => where(greater(x, 0), 1, a) })
+/** x where x > 0, else slope·x. `slope`: 0.01 unless given. */
+export const leakyRelu: SameShape<[slope?: number]> = ((x, slope = 0.01) => leaky(x, { a: number('leakyRelu', 'slope', slope), b: 0 })) as SameShape<[slope?: number]>
+
+const eluRow = unary('elu', { f: (x, a) => (x > 0 ? x : a * Math.expm1(x)), saves: 'x', df: (g, x, a) => (x > 0 ? g : g * a * Math.exp(x)), slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(x), a)) })
+/** x where x > 0, else alpha·(eˣ − 1). `alpha`: 1 unless given. Clevert et al. (2016). */
+export const elu: SameShape<[alpha?: number]> = ((x, alpha = 1) => eluRow(x, { a: number('elu', 'alpha', alpha), b: 0 })) as SameShape<[alpha?: number]>
+
+const geluExact = unary('gelu', { f: x => x * normalCdf(x), saves: 'x', df: (g, x) => g * (normalCdf(x) + x * normalDensity(x)), slope: x => add(mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5), mul(x, mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)))) })
+const geluTanh = unary('geluTanh', { f: x => x * tanhCdf(x), saves: 'x', df: (g, x) => g * geluTanhSlope(x), slope: tanhSlope })
+/** x·Φ(x), Φ the normal distribution function; `approximate: 'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
+export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' }]> = ((x, options = {}) => {
+  checkOptions('gelu', options, ['approximate'])
+  const { approximate = 'none' } = options
+  if (approximate !== 'none' && approximate !== 'tanh') throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got '${approximate}'`)
+  return approximate === 'tanh' ? geluTanh(x) : geluExact(x)
+}) as SameShape<[options?: { approximate?: 'none' | 'tanh' }]>
+
+const clampRow = unary('clamp', { f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x), keepsInt: true, saves: 'x', df: (g, x, a, b) => (x >= a && x <= b ? g : 0), slope: (x, { a, b }) => cast(logicalAnd(greaterEqual(x, a), lessEqual(x, b)), x.dtype) })
+/** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient at the bounds. */
+export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, min, max = null) => {
+  const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
+  const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
+  return clampRow(x, { a, b })
+}) as SameShape<[min: number | null, max?: number | null]>
+
+// ---- formulas of the JS kernels --------------------------------------------------------------------------------------
+
+function number(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value
+  throw new OptionError(op, `${name} must be a number, got ${String(value)}`)
+}
+
+function roundEven(x: number): number {
+  const r = Math.round(x)
+  return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r
+}
+
+function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x))
+}
+
+function siluSlope(x: number): number {
+  const s = logistic(x)
+  return s * (1 + x * (1 - s))
+}
+
+const twoOverRootPi = 2 / Math.sqrt(Math.PI)
+
+/** 2/√π·e^(−x²)·Σ 2ⁿx²ⁿ⁺¹/(2n+1)!!, whose terms are all positive; ±1 where float64 cannot tell it from 1. */
+function errorFunction(x: number): number {
+  if (Number.isNaN(x)) return x
+  if (Math.abs(x) > 6) return Math.sign(x)
+  let term = x
+  let sum = x
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1)
+    sum += term
+  }
+  return twoOverRootPi * Math.exp(-x * x) * sum
+}
+
+function normalDensity(x: number): number {
+  return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI)
+}
+
+/** Φ(x); far left by the continued fraction of Laplace, since 1 + erf would lose all digits there. */
+function normalCdf(x: number): number {
+  if (x > -3) return 0.5 * (1 + errorFunction(x * Math.SQRT1_2))
+  let fraction = 0
+  for (let k = 60; k >= 1; k--) fraction = k / (-x + fraction)
+  return normalDensity(x) / (-x + fraction)
+}
+
+const tanhScale = Math.sqrt(2 / Math.PI)
+
+function tanhCdf(x: number): number {
+  return logistic(2 * tanhScale * (x + 0.044715 * x ** 3))
+}
+
+function geluTanhSlope(x: number): number {
+  const p = tanhCdf(x)
+  return p + x * p * (1 - p) * 2 * tanhScale * (1 + 3 * 0.044715 * x * x)
+}
+
+function tanhSlope(x: Tensor): Tensor {
+  const p = sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * tanhScale))
+  return add(p, mul(mul(x, mul(p, sub(1, p))), mul(add(mul(square(x), 3 * 0.044715), 1), 2 * tanhScale)))
+}

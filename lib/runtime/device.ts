@@ -1,0 +1,85 @@
+import { totalmem } from 'node:os'
+import { DeviceError, describe } from '../errors.js'
+import { type Environment, readEnvironment } from './environment.js'
+import { JsExecutor, type JsKernels } from './js.js'
+import { type Loaded, loadNative } from './native.js'
+import { onMemoryChange, Stream } from './stream.js'
+
+/** Where tensors live: C++ kernels, or TypeScript ones. */
+export type Device = 'native' | 'js'
+
+let environment: Environment | undefined
+let loaded: Loaded | undefined
+let jsKernels: JsKernels | undefined
+const streams: { native?: Stream; js?: Stream } = {}
+let chosen: Device | undefined
+
+/** Hands the js device its kernels; called once, by lib/index.ts. */
+export function installJsKernels(kernels: JsKernels): void {
+  jsKernels = kernels
+}
+
+export function environmentOnce(): Environment {
+  environment ??= readEnvironment()
+  return environment
+}
+
+/** The addon, loaded at first use, or the reason why not. */
+export function nativeOnce(): Loaded {
+  loaded ??= loadNative(environmentOnce())
+  return loaded
+}
+
+/** 80 % of the machine's memory, or of the container's limit if that is smaller. */
+function defaultLimit(): number {
+  const constrained = process.constrainedMemory?.() ?? 0
+  const total = totalmem()
+  return Math.floor(0.8 * (constrained > 0 && constrained < total ? constrained : total))
+}
+
+function openStream(device: Device): Stream {
+  const options = { eager: environmentOnce().sync, limit: defaultLimit() }
+  if (device === 'js') return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), options)
+  const result = nativeOnce()
+  if ('error' in result) throw result.error
+  const { addon, isa } = result.native
+  onMemoryChange(bytes => addon.adjustMemory(bytes))
+  return new Stream('native', onEvents => new addon.Stream(isa, onEvents), options)
+}
+
+/** The stream of a device; opened at first use. */
+export function streamOf(device: Device): Stream {
+  streams[device] ??= openStream(device)
+  return streams[device]
+}
+
+export function openStreams(): Stream[] {
+  return Object.values(streams)
+}
+
+export function checkDevice(op: string, device: unknown): Device {
+  if (device === 'native' || device === 'js') return device
+  throw new DeviceError(op, `expected 'native' or 'js', got ${describe(device)}`)
+}
+
+/**
+ * The device of new tensors: `GRADUS_DEVICE`, else native where the addon loads, else js.
+ * A forced instruction set that the machine lacks is an error, not a reason to fall back.
+ */
+export function defaultDevice(): Device {
+  if (chosen) return chosen
+  const { device, isa } = environmentOnce()
+  if (device === 'js') chosen = 'js'
+  else {
+    const result = nativeOnce()
+    if ('error' in result && (device === 'native' || isa)) throw result.error
+    chosen = 'error' in result ? 'js' : 'native'
+  }
+  return chosen
+}
+
+/** Sets the device of new tensors. Throws if it is not there. */
+export function setDevice(device: Device): void {
+  streamOf(checkDevice('setDevice', device))
+  chosen = device
+}

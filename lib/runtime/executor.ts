@@ -1,0 +1,31 @@
+import type { Buf } from '../dtype.js'
+
+/** Kinds of events; the order of native/runtime/interpreter.h. */
+export const events = { settled: 0, failed: 1 } as const
+
+/**
+ * Who runs the records of a stream. The addon's Stream class is one; runtime/js.ts is the other.
+ * Events come as numbers: `settled, ticket, error` and `failed, error, fault, id, tag, value, position`.
+ */
+export interface Executor {
+  /** Copies a value, to be taken over by an upload record. False: no memory. */
+  stage(id: number, data: Buf): boolean
+  /** Says which array a read record with this ticket fills. */
+  expect(ticket: number, target: Buf): void
+  /** Runs records in the background. Never waits. `cost`: estimated nanoseconds. */
+  submit(words: Float64Array, count: number, slots: Float64Array, cost: number): void
+  /** Finishes what was submitted, then runs these records before it returns. */
+  run(words: Float64Array, count: number, slots: Float64Array): void
+  drain(): Float64Array
+  /** Estimated nanoseconds of submitted work not yet done. */
+  inFlight(): number
+  waitBelow(cost: number): void
+  /** Committed steps and executed records. */
+  counts(): number[]
+  /** Whether pending work keeps the process alive. */
+  hold(pending: boolean): void
+  /** Remembers an object weakly, and later tells the handles of those that were collected. */
+  watch(object: object, handle: number): void
+  sweep(): number[]
+  close(): void
+}

@@ -1,0 +1,356 @@
+import { type Buf, type DType, dtypes } from '../dtype.js'
+import { DeviceError, StateError } from '../errors.js'
+import { sizeOf } from '../shape.js'
+import { type Executor, events } from './executor.js'
+import { type Failure, failureError } from './failure.js'
+import { Heap } from './heap.js'
+import { commands, type Kernels, rows } from './kernels.js'
+import { isStrided, type Row } from './row.js'
+import type { Storage } from './storage.js'
+
+/** What a kernel call names as an operand. A tensor is one; so is any other view of a storage. */
+export interface Operand {
+  readonly storage: Storage
+  readonly offset: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+}
+
+/** A number that a later replay may change; in a record it stands as an index. */
+export class Slot {
+  readonly index: number
+  constructor(index: number) {
+    this.index = index
+  }
+}
+
+const capacity = 16384
+const header = 5
+/** Work is handed over when this much has gathered, so that the executor starts without being awaited. */
+const handOverCost = 1e6
+/** Less remaining work than this runs at once on this thread: waking another costs about as much. */
+const inlineCost = 5e4
+/** A program that never awaits blocks at the first mark, until the second is reached. */
+const highWater = 4e8
+const lowWater = 1e8
+/** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
+const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
+
+/** Commands of one module instance on one device: issued here, run in order by an executor. */
+export class Stream {
+  readonly device: 'native' | 'js'
+  readonly heap: Heap
+  /** Kernel calls. Each appends a record and returns; nothing has run yet. */
+  readonly k: Kernels<Operand, Operand>
+  /** Where the layers stand, for error texts: `net.hidden`. */
+  layer = ''
+  private readonly executor: Executor
+  private readonly eager: boolean
+  private readonly nativeDtypes: boolean
+  private readonly costFactor: number
+  private words = new Float64Array(capacity)
+  private length = 0
+  private cost = 0
+  private slots = new Float64Array(0)
+  private readonly tags = new Map<string, number>()
+  private readonly sources: string[] = []
+  private readonly pending = new Map<number, (error: number) => void>()
+  private readonly failures = new Map<number, Failure>()
+  private readonly unreported: number[] = []
+  private tickets = 0
+  private closed = false
+  private depth = 0
+  private blocked = 0
+
+  constructor(
+    device: 'native' | 'js',
+    makeExecutor: (onEvents: () => void) => Executor,
+    options: { eager: boolean; limit: number },
+  ) {
+    this.device = device
+    this.executor = makeExecutor(() => this.drain())
+    this.eager = options.eager
+    this.nativeDtypes = device === 'native'
+    this.costFactor = device === 'native' ? 1 : 20
+    this.heap = new Heap(this, options.limit)
+    const k = {} as Record<string, (...args: (Operand | number | Slot)[]) => void>
+    for (const row of Object.values(rows)) k[row.name] = (...args) => this.issue(row, args)
+    this.k = k as unknown as Kernels<Operand, Operand>
+  }
+
+  // ---- issuing -------------------------------------------------------------------------------------------------------
+
+  /** Names the op that issues the next records. */
+  op = ''
+
+  private issue(row: Row, args: (Operand | number | Slot)[]): void {
+    const { parameters } = row
+    let length = header
+    let dtype: DType | undefined
+    let elements = 0
+    for (let i = 0; i < parameters.length; i++) {
+      const use = parameters[i].use
+      if (use === 'size' || use === 'real') length++
+      else {
+        const operand = args[i] as Operand
+        length += isStrided(use) ? 3 + 2 * operand.shape.length : 3
+        if (parameters[i].dtype === 'T') dtype ??= operand.storage.dtype
+        elements += sizeOf(operand.shape)
+      }
+    }
+    this.checkDtype(row, dtype!)
+    const words = this.room(length)
+    let at = this.length + header
+    let mask = 0
+    let numbers = 0
+    for (let i = 0; i < parameters.length; i++) {
+      const use = parameters[i].use
+      const arg = args[i]
+      if (typeof arg === 'number') {
+        words[at++] = arg
+        numbers++
+      } else if (arg instanceof Slot) {
+        words[at++] = arg.index
+        mask += 2 ** numbers++
+      } else {
+        words[at++] = arg.storage.handle
+        words[at++] = arg.offset
+        if (isStrided(use)) {
+          words[at++] = arg.shape.length
+          for (const dim of arg.shape) words[at++] = dim
+          for (const stride of arg.strides) words[at++] = stride
+        } else words[at++] = sizeOf(arg.shape)
+      }
+    }
+    if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).shape) * (args[0] as Operand).shape.at(-1)!
+    this.close_(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
+  }
+
+  private checkDtype(row: Row, dtype: DType): void {
+    if (!this.nativeDtypes || row.dtypes.includes(dtype)) return
+    throw new DeviceError(this.op || row.name, `the native device has no ${dtype} form of ${row.name}, only ${row.dtypes.join(', ')}`, dtype === 'float64' ? "float64 arithmetic runs on the js device: x.to('js')" : 'convert with x.cast()')
+  }
+
+  /** Issues a command of the runtime itself. */
+  command(name: keyof typeof commands, op: string, ...operands: number[]): void {
+    if (this.closed) return
+    const words = this.room(header + operands.length)
+    const before = this.op
+    this.op = op
+    words.set(operands, this.length + header)
+    this.close_(words, header + operands.length, commands[name], 0, 0, 50)
+    this.op = before
+  }
+
+  /** Makes room for a record, handing over what there is if it would not fit. */
+  private room(length: number): Float64Array {
+    if (this.closed) throw new StateError(this.op, 'the stream is closed')
+    if (this.length + length > capacity) this.handOver()
+    return this.words
+  }
+
+  /** Completes a record. Its length is written last: up to then there is no record. */
+  private close_(words: Float64Array, length: number, id: number, dtype: number, mask: number, cost: number): void {
+    words[this.length + 1] = id
+    words[this.length + 2] = dtype
+    words[this.length + 3] = this.tag()
+    words[this.length + 4] = mask
+    words[this.length] = length
+    this.length += length
+    this.cost += cost * this.costFactor
+    if (this.eager) this.runNow()
+    else if (this.cost > handOverCost || this.length > capacity / 2) this.handOver()
+  }
+
+  private tag(): number {
+    const source = this.layer ? `${this.layer}: ${this.op}` : this.op
+    let tag = this.tags.get(source)
+    if (tag === undefined) {
+      tag = this.sources.push(source) - 1
+      this.tags.set(source, tag)
+    }
+    return tag
+  }
+
+  /** A number that records name by index; its value is read when they are handed over. */
+  slot(value: number): Slot {
+    const slots = new Float64Array(this.slots.length + 1)
+    slots.set(this.slots)
+    slots[this.slots.length] = value
+    this.slots = slots
+    return new Slot(slots.length - 1)
+  }
+  setSlot(slot: Slot, value: number): void {
+    this.handOver()
+    this.slots[slot.index] = value
+  }
+
+  /** Issues the upload of a copy of `data` into a new storage. */
+  upload(op: string, storage: Storage, data: Buf): void {
+    const id = ++this.tickets
+    if (!this.executor.stage(id, data)) {
+      this.heap.free(storage)
+      throw failureError({ fault: 2, kernel: 'upload', source: op, value: data.byteLength, position: 0 })
+    }
+    this.command('upload', op, storage.handle, id)
+  }
+
+  // ---- running -------------------------------------------------------------------------------------------------------
+
+  private handOver(): void {
+    if (this.length === 0) return
+    const { length, cost } = this
+    this.length = 0
+    this.cost = 0
+    this.report()
+    this.executor.submit(this.words, length, this.slots, cost)
+    if (this.executor.inFlight() > highWater) this.block()
+  }
+
+  /** A loop that never awaits would queue work without end: wait here instead. */
+  private block(): void {
+    if (this.blocked++ === 0)
+      process.emitWarning('work is issued faster than it runs, and nothing awaits it; await a result, or stream.synchronize(), from time to time', { code: 'GRADUS_W_BACKPRESSURE' })
+    this.executor.waitBelow(lowWater)
+    this.sweep()
+  }
+
+  private runNow(): void {
+    const { length } = this
+    this.length = 0
+    this.cost = 0
+    this.report()
+    this.executor.run(this.words, length, this.slots)
+    this.drain()
+  }
+
+  private report(): void {
+    const change = this.heap.takeReport()
+    if (change) adjustMemory(change)
+  }
+
+  private drain(): void {
+    const list = this.executor.drain()
+    for (let i = 0; i < list.length; ) {
+      if (list[i] === events.settled) {
+        const settle = this.pending.get(list[i + 1])
+        this.pending.delete(list[i + 1])
+        settle?.(list[i + 2])
+        i += 3
+      } else {
+        const [, error, fault, id, tag, value, position] = list.subarray(i, i + 7)
+        const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
+        this.failures.set(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position })
+        this.unreported.push(error)
+        i += 7
+      }
+    }
+    if (this.pending.size === 0 && this.depth > 0) {
+      this.depth = 0
+      this.executor.hold(false)
+    }
+  }
+
+  /** Throws the given failure, or the oldest that nobody has been told of. After it, the stream goes on. */
+  private check(error: number): void {
+    const first = error || this.unreported[0]
+    if (!first) return
+    const failure = this.failures.get(first)!
+    const at = this.unreported.indexOf(first)
+    if (at >= 0) this.unreported.splice(at, 1)
+    throw failureError(failure)
+  }
+
+  private expectRead(op: string, from: Operand, target: Buf): number {
+    const ticket = ++this.tickets
+    const bytes = dtypes[from.storage.dtype].bytes
+    this.executor.expect(ticket, target)
+    this.command('read', op, ticket, from.storage.handle, from.offset * bytes, target.byteLength)
+    return ticket
+  }
+
+  private async settled(ticket: number): Promise<void> {
+    const done = new Promise<number>(resolve => this.pending.set(ticket, resolve))
+    if (this.depth++ === 0) this.executor.hold(true)
+    if (this.eager) this.drain()
+    else if (this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0) this.runNow()
+    else this.handOver()
+    this.check(await done)
+  }
+
+  /** Fills `target` with a dense operand, at this place in the order; resolves when that has happened. */
+  async read(op: string, from: Operand, target: Buf): Promise<void> {
+    await this.settled(this.expectRead(op, from, target))
+  }
+
+  readSync(op: string, from: Operand, target: Buf): void {
+    let error = 0
+    this.pending.set(this.tickets + 1, e => {
+      error = e
+    })
+    this.expectRead(op, from, target)
+    this.runNow()
+    this.check(error)
+  }
+
+  /** Resolves when everything issued before has run. */
+  async mark(): Promise<void> {
+    const ticket = ++this.tickets
+    this.command('mark', 'synchronize', ticket)
+    await this.settled(ticket)
+  }
+
+  /** Runs everything issued so far, here and now. */
+  synchronizeSync(): void {
+    this.runNow()
+    this.check(0)
+  }
+
+  /** Throws a failure that is known already, without waiting. */
+  checkFailures(): void {
+    this.drain()
+    this.check(0)
+  }
+
+  // ---- effects, memory, end ------------------------------------------------------------------------------------------
+
+  /** Issues changes of parameters that happen all or not at all: not if one of `operands` is spoilt by a failure. */
+  effects(op: string, operands: readonly Operand[], issue: () => void): void {
+    for (let i = 0; i < operands.length; i += 256)
+      this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
+    issue()
+    this.command('step', op)
+  }
+
+  /** How many `effects` have been carried out. */
+  get committedSteps(): number {
+    return this.executor.counts()[0]
+  }
+
+  /** Estimated nanoseconds of work issued and not done. */
+  get inFlight(): number {
+    return this.executor.inFlight() + this.cost
+  }
+
+  watch(storage: Storage, handle: number): void {
+    this.executor.watch(storage, handle)
+  }
+
+  /** Frees the buffers of collected storages, which also works in a loop that never yields to finalizers. */
+  sweep(): void {
+    for (const handle of this.executor.sweep()) this.heap.collected(handle)
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.runNow()
+    this.closed = true
+    this.executor.close()
+  }
+}
+
+let adjustMemory: (bytes: number) => void = () => {}
+/** Says how V8 is told about memory outside its heap. */
+export function onMemoryChange(report: (bytes: number) => void): void {
+  adjustMemory = report
+}

@@ -1,0 +1,125 @@
+import { describe, ShapeError } from './errors.js'
+
+/** Sizes of the dims, outermost first. `[]` is a scalar. */
+export type Shape = readonly number[]
+
+/** The shape of `A` and `B` broadcast together, where both are known literally; else `Shape`. */
+export type Broadcast<A extends Shape, B extends Shape> = A extends B ? (B extends A ? A : Shape) : B extends readonly [] ? A : A extends readonly [] ? B : Shape
+
+/** The shape of a product of two literally known matrices; else `Shape`. */
+export type Product<A extends Shape, B extends Shape> = A extends readonly [infer M extends number, number]
+  ? B extends readonly [number, infer N extends number]
+    ? readonly [M, N]
+    : Shape
+  : Shape
+
+export function sizeOf(shape: Shape): number {
+  let n = 1
+  for (const dim of shape) n *= dim
+  return n
+}
+
+/** Row-major strides, in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length)
+  let step = 1
+  for (let d = shape.length - 1; d >= 0; d--) {
+    strides[d] = step
+    step *= shape[d]
+  }
+  return strides
+}
+
+export function isContiguous(shape: Shape, strides: readonly number[]): boolean {
+  let step = 1
+  for (let d = shape.length - 1; d >= 0; d--) {
+    if (shape[d] === 0) return true
+    if (shape[d] !== 1 && strides[d] !== step) return false
+    step *= shape[d]
+  }
+  return true
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i])
+}
+
+export function format(shape: Shape): string {
+  return `[${shape.join(', ')}]`
+}
+
+export function checkShape(op: string, shape: unknown): Shape {
+  if (!Array.isArray(shape)) throw new ShapeError(op, `expected a shape (an array of sizes), got ${describe(shape)}`)
+  for (const dim of shape)
+    if (!Number.isSafeInteger(dim) || dim < 0)
+      throw new ShapeError(op, `sizes must be whole numbers of at least 0, got [${shape.map(String).join(', ')}]`)
+  if (!Number.isSafeInteger(sizeOf(shape))) throw new ShapeError(op, `shape ${format(shape)} has too many elements`)
+  return shape
+}
+
+/** An axis counted from the front; −1 is the last. */
+export function axisOf(op: string, axis: unknown, rank: number): number {
+  if (!Number.isInteger(axis)) throw new ShapeError(op, `axis must be a whole number, got ${describe(axis)}`)
+  const a = (axis as number) < 0 ? (axis as number) + rank : (axis as number)
+  if (a >= 0 && a < rank) return a
+  throw new ShapeError(op, `axis ${axis} is outside a tensor of rank ${rank}`, rank ? `use ${-rank} to ${rank - 1}` : 'a scalar has no axes')
+}
+
+/** Axes counted from the front, in ascending order; all of them for `undefined`. */
+export function axesOf(op: string, axes: number | readonly number[] | undefined | null, rank: number): number[] {
+  if (axes === undefined || axes === null) return Array.from({ length: rank }, (_, i) => i)
+  const list = (typeof axes === 'number' ? [axes] : [...axes]).map(axis => axisOf(op, axis, rank))
+  if (new Set(list).size < list.length) throw new ShapeError(op, `axes must differ, got ${format(list)}`)
+  return list.sort((a, b) => a - b)
+}
+
+/** The common shape, by NumPy's rule: dims from the right must be equal, or one of them 1. */
+export function broadcast(op: string, ...shapes: Shape[]): number[] {
+  const rank = Math.max(...shapes.map(s => s.length))
+  const result = new Array<number>(rank).fill(1)
+  for (const shape of shapes)
+    for (let i = 1; i <= shape.length; i++) {
+      const dim = shape[shape.length - i]
+      const have = result[rank - i]
+      if (have === 1) result[rank - i] = dim
+      else if (dim !== 1 && dim !== have)
+        throw new ShapeError(op, `shapes ${shapes.map(format).join(' and ')} do not broadcast (${have} ≠ ${dim})`, 'dims must be equal or 1, counted from the right')
+    }
+  return result
+}
+
+/** Strides that read a tensor of `shape` as if it had the shape `to`: 0 where a dim is repeated. */
+export function broadcastStrides(shape: Shape, strides: readonly number[], to: Shape): number[] {
+  const lead = to.length - shape.length
+  return to.map((_, d) => (d < lead || shape[d - lead] === 1 ? 0 : strides[d - lead]))
+}
+
+/** Dims and strides that visit the same elements in the same order with as few dims as possible. */
+export function coalesce(shape: Shape, all: readonly (readonly number[])[]): { dims: number[]; strides: number[][] } {
+  const dims: number[] = []
+  const strides: number[][] = all.map(() => [])
+  for (let d = 0; d < shape.length; d++) {
+    if (shape[d] === 1) continue
+    const last = dims.length - 1
+    if (last >= 0 && all.every((s, i) => strides[i][last] === s[d] * shape[d])) {
+      dims[last] *= shape[d]
+      for (let i = 0; i < all.length; i++) strides[i][last] = all[i][d]
+    } else {
+      dims.push(shape[d])
+      for (let i = 0; i < all.length; i++) strides[i].push(all[i][d])
+    }
+  }
+  return { dims, strides }
+}
+
+/** A shape seen as [outer, n, inner] around an axis. */
+export interface Slices {
+  readonly axis: number
+  readonly outer: number
+  readonly n: number
+  readonly inner: number
+}
+export function slicesOf(op: string, shape: Shape, axis: number): Slices {
+  const a = axisOf(op, axis, shape.length)
+  return { axis: a, outer: sizeOf(shape.slice(0, a)), n: shape[a], inner: sizeOf(shape.slice(a + 1)) }
+}

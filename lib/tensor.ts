@@ -1,0 +1,200 @@
+import { type Edge, isNode, Leaf } from './autograd/graph.js'
+import { type ArrayOf, type DType, dtypes, isFloating, newArray } from './dtype.js'
+import { GradientError, ShapeError, StateError } from './errors.js'
+import type { Methods } from './methods.js'
+import type { Device } from './runtime/device.js'
+import type { Storage } from './runtime/storage.js'
+import { enter } from './scope.js'
+import { format, isContiguous, type Shape, sizeOf, stridesOf } from './shape.js'
+
+/** Nested arrays of numbers, as `toArray()` gives them. */
+export type Nested = number | boolean | Nested[]
+
+/** The methods that the op families add; see lib/ops/index.ts. */
+export interface Tensor<S extends Shape = Shape, D extends DType = DType> extends Methods<S> {}
+
+/**
+ * An array of numbers on a device: a storage seen through offset, shape and strides. Views share their storage.
+ *
+ * Operations return new tensors and are only issued: they run in the background, in order. `await data()`, `item()` and
+ * `toArray()` wait for the result; their `Sync` twins block.
+ */
+export class Tensor<S extends Shape = Shape, D extends DType = DType> {
+  readonly shape: S
+  /** Steps between elements, counted in elements, for each dim. */
+  readonly strides: readonly number[]
+  /** Where element (0, 0, …) is in the storage. */
+  readonly offset: number
+  private readonly buffer: Storage
+  private disposed = false
+  /** The place in the recorded graph; undefined: no gradient is wanted. */
+  edge: Edge | undefined
+
+  /** @internal Tensors are made by `tensor()`, `zeros()` and the like, and by operations. */
+  constructor(storage: Storage, shape: S, strides: readonly number[] = stridesOf(shape), offset = 0) {
+    this.buffer = storage
+    this.shape = shape
+    this.strides = strides
+    this.offset = offset
+    enter(this as unknown as Tensor)
+  }
+
+  /** @internal */
+  get storage(): Storage {
+    if (this.disposed) throw new StateError('tensor', `a tensor of shape ${format(this.shape)} is used after dispose()`, 'dispose it later, or return it from tidy()')
+    return this.buffer
+  }
+  get dtype(): D {
+    return this.buffer.dtype as D
+  }
+  get device(): Device {
+    return this.buffer.stream.device
+  }
+  /** Number of dims. */
+  get rank(): number {
+    return this.shape.length
+  }
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+  get isContiguous(): boolean {
+    return isContiguous(this.shape, this.strides)
+  }
+  get isDisposed(): boolean {
+    return this.disposed
+  }
+
+  // ---- reading -------------------------------------------------------------------------------------------------------
+
+  /**
+   * The elements in row-major order, as a new typed array (bool as bytes).
+   *
+   * @throws The error of the command that failed to compute them.
+   * @example
+   * await tensor([[1, 2], [3, 4]]).transpose().data() // Float32Array [1, 3, 2, 4]
+   */
+  async data(): Promise<ArrayOf<D>> {
+    const target = newArray(this.dtype, this.size)
+    const dense = this.contiguous()
+    await this.storage.stream.read('data', dense, target)
+    return target as ArrayOf<D>
+  }
+  /** As `data()`, but blocks until the work is done. */
+  dataSync(): ArrayOf<D> {
+    const target = newArray(this.dtype, this.size)
+    this.storage.stream.readSync('data', this.contiguous(), target)
+    return target as ArrayOf<D>
+  }
+
+  /**
+   * The only element of a tensor that has one.
+   *
+   * @throws ShapeError if there are more or fewer.
+   */
+  async item(): Promise<number> {
+    this.checkSingle('item')
+    return (await this.data())[0]
+  }
+  /** As `item()`, but blocks until the work is done. */
+  itemSync(): number {
+    this.checkSingle('itemSync')
+    return this.dataSync()[0]
+  }
+  private checkSingle(op: string): void {
+    if (this.size !== 1) throw new ShapeError(op, `expected one element, got shape ${format(this.shape)}`, 'use data() or toArray()')
+  }
+
+  /** The elements as nested arrays; bool as true and false. */
+  async toArray(): Promise<Nested> {
+    return nest(await this.data(), this.shape, this.dtype)
+  }
+  /** As `toArray()`, but blocks until the work is done. */
+  toArraySync(): Nested {
+    return nest(this.dataSync(), this.shape, this.dtype)
+  }
+
+  // ---- gradients -----------------------------------------------------------------------------------------------------
+
+  get requiresGrad(): boolean {
+    return this.edge !== undefined
+  }
+  /** Is this the start of a graph: a parameter, or a tensor without history? */
+  get isLeaf(): boolean {
+    return this.edge === undefined || !isNode(this.edge)
+  }
+  /** The gradient that `backward()` has gathered; null before. */
+  get grad(): Tensor<S, D> | null {
+    return this.edge instanceof Leaf ? (this.edge.grad as Tensor<S, D> | null) : null
+  }
+  set grad(value: Tensor<S, D> | null) {
+    if (!(this.edge instanceof Leaf)) throw new GradientError('grad', 'only a leaf that requires a gradient has one')
+    this.edge.grad = value
+  }
+
+  /**
+   * Starts (or ends) recording from this tensor. Returns it.
+   *
+   * @throws GradientError if it is not a leaf, or not of a floating dtype.
+   */
+  requiresGrad_(on: boolean = true): this {
+    if (this.edge !== undefined && isNode(this.edge)) throw new GradientError('requiresGrad_', 'the tensor is the result of an operation', 'use detach() to start anew from its value')
+    if (on && !isFloating(this.dtype)) throw new GradientError('requiresGrad_', `only floating tensors have gradients, got ${this.dtype}`, "use cast('float32')")
+    this.edge = on ? (this.edge ?? new Leaf(this.shape, this.dtype)) : undefined
+    return this
+  }
+
+  /** The same values without history, sharing the storage. */
+  detach(): Tensor<S, D> {
+    return this.alias(undefined)
+  }
+
+  /** @internal Another tensor on the same storage. */
+  alias(edge: Edge | undefined): Tensor<S, D> {
+    const copy = new Tensor<S, D>(this.storage.retain(), this.shape, this.strides, this.offset)
+    copy.edge = edge
+    return copy
+  }
+
+  // ---- lifetime ------------------------------------------------------------------------------------------------------
+
+  /** Gives the storage up at once, if no view shares it. A second call does nothing. */
+  dispose(): void {
+    if (this.disposed) return
+    this.disposed = true
+    this.buffer.release()
+  }
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  toString(): string {
+    const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requiresGrad' : ''
+    return `Tensor(${format(this.shape)} ${this.dtype}, ${this.device}${state})`
+  }
+  /** JSON, postMessage and the like would lose the values silently. */
+  toJSON(): never {
+    throw new StateError('toJSON', 'a tensor has no JSON form', 'use await t.toArray(), or stateDict() for models')
+  }
+}
+
+function nest(data: ArrayOf<DType>, shape: Shape, dtype: DType): Nested {
+  let at = 0
+  const level = (d: number): Nested => {
+    if (d === shape.length) return dtype === 'bool' ? data[at++] !== 0 : data[at++]
+    return Array.from({ length: shape[d] }, () => level(d + 1))
+  }
+  return level(0)
+}
+
+/** How many bytes an element takes. */
+export function bytesOf(tensor: Tensor): number {
+  return tensor.size * dtypes[tensor.dtype].bytes
+}
+
+// For console.log; not a class member, since its name is computed.
+Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: Tensor) {
+    return this.toString()
+  },
+})

@@ -1,0 +1,95 @@
+// Fused losses.                                                                                  twin: lib/ops/loss.ts
+#include "kernel.h"
+
+namespace {
+
+bool targetsInRange(Task& task, In<int32_t> target, Size classes, Real ignoreIndex) {
+  for (i64 i = 0; i < target.size; i++) {
+    const int32_t t = target.data[i];
+    if (t == ignoreIndex || (t >= 0 && t < classes)) continue;
+    task.fault = Fault::indexOutOfRange;
+    task.value = t;
+    task.position = double(i);
+    return false;
+  }
+  return true;
+}
+
+// Σ f(v) over a row; lanes past the end count as 0.
+template <class F> float sumOfRow(const float* x, i64 n, const F& f) {
+  V s = V::all(0);
+  i64 i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) s = s + f(V::load(x + i));
+  if (i < n) {
+    float lanes[V::lanes];
+    f(V::loadPart(x + i, int(n - i))).store(lanes);
+    s = s + V::loadPart(lanes, int(n - i));
+  }
+  return sumOf(s);
+}
+
+inline float maxOfRow(const float* x, i64 n) {
+  float m = x[0];
+  for (i64 i = 1; i < n; i++) m = x[i] > m || x[i] != x[i] ? x[i] : m;
+  return m;
+}
+
+inline float logOf(float x) {
+  float lanes[V::lanes];
+  log(V::all(x)).store(lanes);
+  return lanes[0];
+}
+
+} // namespace
+
+namespace gradus::GRADUS_ISA {
+
+// loss = lse − (1 − s)·x[t] − s/C·Σ x, with lse = log Σ exp x and s the label smoothing.
+void crossEntropy(Task& task, In<float> x, In<int32_t> target, Out<float> loss, Out<float> lse, Size n, Size classes,
+                  Real ignoreIndex, Real smoothing) {
+  if (!targetsInRange(task, target, classes, ignoreIndex)) return;
+  const float on = float(1 - smoothing), off = float(smoothing / double(classes));
+  forRange(task, n, ceilDiv(cheapGrain / 4, classes), [&](i64 begin, i64 end) {
+    for (i64 r = begin; r < end; r++) {
+      const float* row = x.data + r * classes;
+      const float m = maxOfRow(row, classes);
+      const V shift = V::all(m);
+      lse.data[r] = m + logOf(sumOfRow(row, classes, [&](V v) { return exp(v - shift); }));
+      const int32_t t = target.data[r];
+      const float rest = off == 0 ? 0 : off * sumOfRow(row, classes, [](V v) { return v; });
+      loss.data[r] = t == ignoreIndex ? 0 : lse.data[r] - on * row[t] - rest;
+    }
+  });
+}
+
+// dx = g·(exp(x − lse) − (1 − s)·onehot(t) − s/C)
+void crossEntropyGrad(Task& task, In<float> g, In<float> x, In<int32_t> target, In<float> lse, Out<float> dx, Size n,
+                      Size classes, Real ignoreIndex, Real smoothing) {
+  if (!targetsInRange(task, target, classes, ignoreIndex)) return;
+  const float on = float(1 - smoothing), off = float(smoothing / double(classes));
+  forRange(task, n, ceilDiv(cheapGrain / 4, classes), [&](i64 begin, i64 end) {
+    for (i64 r = begin; r < end; r++) {
+      const float* row = x.data + r * classes;
+      float* out = dx.data + r * classes;
+      const int32_t t = target.data[r];
+      const float scale = t == ignoreIndex ? 0 : g.data[r];
+      const V shift = V::all(lse.data[r]), by = V::all(scale), low = V::all(off);
+      i64 c = 0;
+      for (; c + V::lanes <= classes; c += V::lanes) ((exp(V::load(row + c) - shift) - low) * by).store(out + c);
+      const int left = int(classes - c);
+      if (left) ((exp(V::loadPart(row + c, left) - shift) - low) * by).storePart(out + c, left);
+      if (t != ignoreIndex) out[t] -= scale * on;
+    }
+  });
+}
+
+// max(x, 0) − x·t + log(1 + exp(−|x|))
+void bceWithLogits(Task& task, StridedIn<float> logits, StridedIn<float> target, Out<float> y) {
+  elementwise(task, y, [](V x, V t) { return max(x, V::all(0)) - x * t + log1p(exp(-abs(x))); }, logits, target);
+}
+void bceWithLogitsGrad(Task& task, StridedIn<float> upstream, StridedIn<float> logits, StridedIn<float> target,
+                       Out<float> dx) {
+  elementwise(task, dx, [](V g, V x, V t) { return g * (sigmoid(x) - t); }, upstream, logits, target);
+}
+
+} // namespace gradus::GRADUS_ISA

@@ -1,0 +1,293 @@
+// Reductions. x: [kept…, reduced…] → y: [kept…].                                              twin: lib/ops/reduce.ts
+//
+// Bits: the order of additions follows from the shape and strides alone. Values go into leaves of at most 4096, a leaf
+// into 4 vectors of partial sums, these into one by a pairwise tree; leaves are added in order in float64. Threads
+// only decide who computes a leaf. Column sums take blocks of 64 rows in order, then add the blocks.
+#include "functions.h"
+
+namespace {
+
+constexpr i64 leafSize = 4096;
+constexpr i64 blockRows = 64;
+
+// What distinguishes one reduction from another: the start value, and how to join two values.
+struct Sum {
+  template <class T> static T start() { return 0; }
+  static V join(V a, V b) { return a + b; }
+  static W join(W a, W b) { return a + b; }
+  static double join(double a, double b) { return a + b; }
+};
+struct Prod {
+  template <class T> static T start() { return 1; }
+  static V join(V a, V b) { return a * b; }
+  static W join(W a, W b) { return a * b; }
+  static double join(double a, double b) { return a * b; }
+};
+struct Max {
+  template <class T> static T start();
+  static V join(V a, V b) { return ::max(a, b); }
+  static W join(W a, W b) { return fn::max(a, b); }
+  static double join(double a, double b) { return a > b || a != a ? a : b; }
+};
+template <> float Max::start<float>() { return -__builtin_inff(); }
+template <> int32_t Max::start<int32_t>() { return -2147483647 - 1; }
+struct Min {
+  template <class T> static T start();
+  static V join(V a, V b) { return ::min(a, b); }
+  static W join(W a, W b) { return fn::min(a, b); }
+  static double join(double a, double b) { return a < b || a != a ? a : b; }
+};
+template <> float Min::start<float>() { return __builtin_inff(); }
+template <> int32_t Min::start<int32_t>() { return 2147483647; }
+
+// One leaf. Lane values are joined pairwise: (0,1)(2,3)… then again.
+template <class Op> float leaf(const float* p, i64 n, i64 stride) {
+  constexpr int w = V::lanes;
+  const float s = Op::template start<float>();
+  V a = V::all(s), b = a, c = a, d = a;
+  const Run<float> run{p, stride};
+  i64 i = 0;
+  for (; i + 4 * w <= n; i += 4 * w) {
+    a = Op::join(a, run.at(i, w));
+    b = Op::join(b, run.at(i + w, w));
+    c = Op::join(c, run.at(i + 2 * w, w));
+    d = Op::join(d, run.at(i + 3 * w, w));
+  }
+  for (; i + w <= n; i += w) a = Op::join(a, run.at(i, w));
+  float lanes[w];
+  Op::join(Op::join(a, b), Op::join(c, d)).store(lanes);
+  for (int half = w / 2; half; half /= 2)
+    for (int j = 0; j < half; j++) lanes[j] = float(Op::join(double(lanes[2 * j]), double(lanes[2 * j + 1])));
+  double total = lanes[0];
+  for (; i < n; i++) total = Op::join(total, double(p[i * stride]));
+  return float(total);
+}
+template <class Op> int32_t leaf(const int32_t* p, i64 n, i64 stride) {
+  W total = Op::template start<int32_t>();
+  for (i64 i = 0; i < n; i++) total = Op::join(total, W(p[i * stride]));
+  return total.v;
+}
+
+// Totals of leaves: float64 for float32, wrapping int32 for int32.
+template <class T> struct TotalOf { using type = double; };
+template <> struct TotalOf<int32_t> { using type = W; };
+inline float finish(double total, Real divisor) { return float(divisor == 1 ? total : total / divisor); }
+inline int32_t finish(W total, Real) { return total.v; }
+
+// The kept and the reduced part of a layout.
+inline Layout part(const Layout& at, int from, int to) {
+  Layout p;
+  p.rank = to - from;
+  for (int d = from; d < to; d++) { p.dims[d - from] = at.dims[d]; p.strides[d - from] = at.strides[d]; }
+  return p;
+}
+
+// One output from its reduced values, leaf by leaf in order.
+template <class Op, class T> typename TotalOf<T>::type foldAll(const T* x, const Layout& reduced) {
+  typename TotalOf<T>::type total = Op::template start<T>();
+  const int outer = reduced.rank ? reduced.rank - 1 : 0;
+  const i64 n = reduced.rank ? reduced.dims[outer] : 1, stride = reduced.rank ? reduced.strides[outer] : 1;
+  const i64 rows = elements(reduced, 0, outer);
+  const Layout* const layouts[] = {&reduced};
+  Rows<1> walk(layouts, outer, 0);
+  for (i64 row = 0; row < rows; row++, walk.next())
+    for (i64 i = 0; i < n; i += leafSize)
+      total = Op::join(total, typename TotalOf<T>::type(
+                                leaf<Op>(x + walk.offset[0] + i * stride, minOf2(leafSize, n - i), stride)));
+  return total;
+}
+
+// A few large outputs: the leaves are shared among threads, then joined in order.
+template <class Op, class T>
+void foldLarge(Task& task, const T* x, const Layout& reduced, T* y, Real divisor) {
+  const int outer = reduced.rank - 1;
+  const i64 n = reduced.dims[outer], stride = reduced.strides[outer], rows = elements(reduced, 0, outer);
+  const i64 perRow = ceilDiv(n, leafSize), count = rows * perRow;
+  T* leaves = static_cast<T*>(task.allocate(task, count * i64(sizeof(T))));
+  if (!leaves) return;
+  forRange(task, count, 8, [&](i64 begin, i64 end) {
+    for (i64 l = begin; l < end; l++) {
+      const Layout* const layouts[] = {&reduced};
+      const Rows<1> at(layouts, outer, l / perRow);
+      const i64 i = l % perRow * leafSize;
+      leaves[l] = leaf<Op>(x + at.offset[0] + i * stride, minOf2(leafSize, n - i), stride);
+    }
+  });
+  typename TotalOf<T>::type total = Op::template start<T>();
+  for (i64 l = 0; l < count; l++) total = Op::join(total, typename TotalOf<T>::type(leaves[l]));
+  *y = finish(total, divisor);
+}
+
+// Column sums: the kept dim is the consecutive one, so a vector of neighbouring outputs goes down the rows together.
+template <class Op> void foldColumns(const float* x, const Layout& reduced, float* y, i64 begin, i64 end, Real divisor) {
+  const int inner = reduced.rank - 1;
+  const i64 n = reduced.dims[inner], stride = reduced.strides[inner], blocks = elements(reduced, 0, inner);
+  const V start = V::all(Op::template start<float>());
+  for (i64 j = begin; j < end; j += V::lanes) {
+    const int lanes = int(minOf2(V::lanes, end - j));
+    const Layout* const layouts[] = {&reduced};
+    Rows<1> walk(layouts, inner, 0);
+    V total = start;
+    for (i64 block = 0; block < blocks; block++, walk.next()) {
+      const float* p = x + walk.offset[0] + j;
+      for (i64 r0 = 0; r0 < n; r0 += blockRows) {
+        const i64 r1 = minOf2(n, r0 + blockRows);
+        V s = start;
+        if (lanes == V::lanes) for (i64 r = r0; r < r1; r++) s = Op::join(s, V::load(p + r * stride));
+        else for (i64 r = r0; r < r1; r++) s = Op::join(s, V::loadPart(p + r * stride, lanes));
+        total = Op::join(total, s);
+      }
+    }
+    if (divisor != 1) total = total / V::all(float(divisor));
+    put(total, y + j, lanes);
+  }
+}
+
+template <class Op, class T> void fold(Task& task, StridedIn<T> x, Out<T> y, Size kept, Real divisor = 1) {
+  const Layout outer = part(x.at, 0, int(kept)), reduced = part(x.at, int(kept), x.at.rank);
+  const i64 size = elements(reduced, 0, reduced.rank);
+  if (y.size == 0) return;
+  if (size == 0) {
+    for (i64 i = 0; i < y.size; i++) y.data[i] = finish(typename TotalOf<T>::type(Op::template start<T>()), divisor);
+    return;
+  }
+  if constexpr (sizeof(typename TotalOf<T>::type) == sizeof(double)) {
+    const bool columns = outer.rank && reduced.rank && outer.strides[outer.rank - 1] == 1 &&
+                         reduced.strides[reduced.rank - 1] != 1 && outer.dims[outer.rank - 1] > 1;
+    if (columns) {
+      const i64 width = outer.dims[outer.rank - 1], strips = ceilDiv(width, 64);
+      forRange(task, y.size / width * strips, ceilDiv(cheapGrain, 64 * size), [&](i64 begin, i64 end) {
+        for (i64 s = begin; s < end; s++) {
+          const Layout* const layouts[] = {&outer};
+          const Rows<1> at(layouts, outer.rank - 1, s / strips);
+          const i64 j = s % strips * 64;
+          foldColumns<Op>(x.data + at.offset[0], reduced, y.data + s / strips * width, j, minOf2(width, j + 64), divisor);
+        }
+      });
+      return;
+    }
+  }
+  const Layout* const layouts[] = {&outer};
+  if (size >= 16 * leafSize && y.size < 4 * task.workers) {
+    for (i64 i = 0; i < y.size; i++)
+      foldLarge<Op>(task, x.data + Rows<1>(layouts, outer.rank, i).offset[0], reduced, y.data + i, divisor);
+    return;
+  }
+  forRange(task, y.size, ceilDiv(cheapGrain, size), [&](i64 begin, i64 end) {
+    Rows<1> walk(layouts, outer.rank, begin);
+    for (i64 i = begin; i < end; i++, walk.next())
+      y.data[i] = finish(foldAll<Op>(x.data + walk.offset[0], reduced), divisor);
+  });
+}
+
+// Calls body(output, pointer to its first value) for every output.
+template <class T, class F> void forOutputs(Task& task, StridedIn<T> x, i64 outputs, Size kept, const F& body) {
+  const Layout outer = part(x.at, 0, int(kept));
+  const i64 size = elements(x.at, int(kept), x.at.rank);
+  forRange(task, outputs, ceilDiv(cheapGrain, maxOf2(size, 1)), [&](i64 begin, i64 end) {
+    const Layout* const layouts[] = {&outer};
+    Rows<1> walk(layouts, outer.rank, begin);
+    for (i64 i = begin; i < end; i++, walk.next()) body(i, x.data + walk.offset[0]);
+  });
+}
+
+// The index, in row-major order over the reduced dims, of the first value that is better than all before; NaN is best.
+template <bool largest, class T> void argFold(Task& task, StridedIn<T> x, Out<int32_t> y, Size kept) {
+  const Layout reduced = part(x.at, int(kept), x.at.rank);
+  const int outer = reduced.rank ? reduced.rank - 1 : 0;
+  const i64 n = reduced.rank ? reduced.dims[outer] : 1, stride = reduced.rank ? reduced.strides[outer] : 1;
+  const i64 rows = elements(reduced, 0, outer);
+  forOutputs(task, x, y.size, kept, [&](i64 output, const T* p) {
+    const Layout* const layouts[] = {&reduced};
+    Rows<1> walk(layouts, outer, 0);
+    T best = *p;
+    i64 at = 0;
+    for (i64 row = 0; row < rows; row++, walk.next())
+      for (i64 i = 0; i < n; i++) {
+        const T v = p[walk.offset[0] + i * stride];
+        if ((largest ? v > best : v < best) || (v != v && best == best)) { best = v; at = row * n + i; }
+      }
+    y.data[output] = int32_t(at);
+  });
+}
+
+// Is some (all) of the values equal to `wanted`? Stops at the first that settles it.
+template <Bool settles> void search(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) {
+  const Layout reduced = part(x.at, int(kept), x.at.rank);
+  const int outer = reduced.rank ? reduced.rank - 1 : 0;
+  const i64 n = reduced.rank ? reduced.dims[outer] : 1, stride = reduced.rank ? reduced.strides[outer] : 1;
+  const i64 rows = n ? elements(reduced, 0, outer) : 0;
+  forOutputs(task, x, y.size, kept, [&](i64 output, const Bool* p) {
+    const Layout* const layouts[] = {&reduced};
+    y.data[output] = !settles;
+    if (!rows) return;
+    Rows<1> walk(layouts, outer, 0);
+    for (i64 row = 0; row < rows; row++, walk.next())
+      for (i64 i = 0; i < n; i++)
+        if (p[walk.offset[0] + i * stride] == settles) { y.data[output] = settles; return; }
+  });
+}
+
+template <class T> void cumsumAll(Task& task, In<T> x, Out<T> y, Size outer, Size n, Size inner) {
+  if (n == 0) return;
+  forRange(task, outer, ceilDiv(cheapGrain, n * maxOf2(inner, 1)), [&](i64 begin, i64 end) {
+    for (i64 o = begin; o < end; o++)
+      for (i64 i = 0; i < inner; i++) {
+        typename TotalOf<T>::type total = 0;
+        for (i64 k = 0; k < n; k++) {
+          const i64 at = (o * n + k) * inner + i;
+          total = Sum::join(total, typename TotalOf<T>::type(x.data[at]));
+          y.data[at] = finish(total, 1);
+        }
+      }
+  });
+}
+
+} // namespace
+
+namespace gradus::GRADUS_ISA {
+
+void sum(Task& task, StridedIn<float> x, Out<float> y, Size kept, Real divisor) { fold<Sum>(task, x, y, kept, divisor); }
+void sum(Task& task, StridedIn<int32_t> x, Out<int32_t> y, Size kept, Real) { fold<Sum>(task, x, y, kept); }
+
+#define FOLD(name, Op, T) void name(Task& task, StridedIn<T> x, Out<T> y, Size kept) { fold<Op>(task, x, y, kept); }
+FOLD(prod, Prod, float) FOLD(prod, Prod, int32_t)
+FOLD(max, Max, float) FOLD(max, Max, int32_t)
+FOLD(min, Min, float) FOLD(min, Min, int32_t)
+
+#define ARG(name, largest, T) \
+  void name(Task& task, StridedIn<T> x, Out<int32_t> y, Size kept) { argFold<largest>(task, x, y, kept); }
+ARG(argmax, true, float) ARG(argmax, true, int32_t)
+ARG(argmin, false, float) ARG(argmin, false, int32_t)
+
+void any(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) { search<1>(task, x, y, kept); }
+void all(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) { search<0>(task, x, y, kept); }
+
+void cumsum(Task& task, In<float> x, Out<float> y, Size outer, Size n, Size inner) { cumsumAll(task, x, y, outer, n, inner); }
+void cumsum(Task& task, In<int32_t> x, Out<int32_t> y, Size outer, Size n, Size inner) {
+  cumsumAll(task, x, y, outer, n, inner);
+}
+
+// ∂ ∏x / ∂xₖ is the product of all the others: with one zero only its own place differs from 0, with two none does.
+void prodGrad(Task& task, In<float> g, In<float> x, Out<float> dx, Size outer, Size n, Size inner) {
+  forRange(task, outer, ceilDiv(cheapGrain, maxOf2(n * inner, 1)), [&](i64 begin, i64 end) {
+    for (i64 o = begin; o < end; o++)
+      for (i64 i = 0; i < inner; i++) {
+        const i64 first = o * n * inner + i;
+        double product = 1;
+        i64 zeros = 0;
+        for (i64 k = 0; k < n; k++) {
+          const float v = x.data[first + k * inner];
+          if (v == 0) zeros++;
+          else product *= v;
+        }
+        for (i64 k = 0; k < n; k++) {
+          const float v = x.data[first + k * inner];
+          const double others = zeros == 0 ? product / v : zeros == 1 && v == 0 ? product : 0;
+          dx.data[first + k * inner] = float(double(g.data[o * inner + i]) * others);
+        }
+      }
+  });
+}
+
+} // namespace gradus::GRADUS_ISA
