@@ -83,8 +83,11 @@ function elementsOf(op: string, values: Values, dtype: DType | undefined): { dat
     if (!own) throw new DTypeError(op, `cannot read ${describe(values)}`, 'use a Float32Array, Float64Array, Int32Array, Uint8Array or BigInt64Array')
     const source = values as unknown as ArrayLike<number | bigint> & Iterable<number | bigint>
     const to = dtype ?? own
+    const same = (values as object).constructor === newArray(to, 0).constructor && to !== 'bool'
+    if (same) return { data: values as never, dtype: to, shape: [source.length] } // the upload copies it
     const data = newArray(to, source.length)
-    for (let i = 0; i < source.length; i++) data[i] = element(op, Number(source[i]), to)
+    if (isFloating(to) && own !== 'int32') (data as Float32Array).set(values as Float32Array)
+    else for (let i = 0; i < source.length; i++) data[i] = element(op, Number(source[i]), to)
     return { data: data as never, dtype: to, shape: [source.length] }
   }
   if (typeof values === 'number' || typeof values === 'boolean') {

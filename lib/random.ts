@@ -100,6 +100,17 @@ export function seed(value: number): void {
   defaultGenerator().setState({ seed: value, offset: 0 })
 }
 
+/** Makes another generator the default while a synchronous function runs, so that trainings do not disturb each other. */
+export function withGenerator<T>(generator: Generator, fn: () => T): T {
+  const before = shared
+  shared = generator
+  try {
+    return fn()
+  } finally {
+    shared = before
+  }
+}
+
 export function generatorOr(op: string, generator: unknown): Generator {
   if (generator === undefined) return defaultGenerator()
   if (generator instanceof Generator) return generator

@@ -6,6 +6,7 @@ import { type Failure, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
+import { layerPath } from './source.js'
 import type { Storage } from './storage.js'
 
 /** What a kernel call names as an operand. A tensor is one; so is any other view of a storage. */
@@ -42,8 +43,6 @@ export class Stream {
   readonly heap: Heap
   /** Kernel calls. Each appends a record and returns; nothing has run yet. */
   readonly k: Kernels<Operand, Operand>
-  /** Where the layers stand, for error texts: `net.hidden`. */
-  layer = ''
   private readonly executor: Executor
   private readonly eager: boolean
   private readonly nativeDtypes: boolean
@@ -163,7 +162,8 @@ export class Stream {
   }
 
   private tag(): number {
-    const source = this.layer ? `${this.layer}: ${this.op}` : this.op
+    const layer = layerPath()
+    const source = layer ? `${this.op} in ${layer}` : this.op
     let tag = this.tags.get(source)
     if (tag === undefined) {
       tag = this.sources.push(source) - 1

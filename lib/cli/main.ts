@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { doctor } from './doctor.js'
+process.exitCode = doctor(process.argv.includes('--json'))

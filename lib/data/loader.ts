@@ -1,0 +1,80 @@
+import { checkOptions, OptionError } from '../errors.js'
+import { checkCount } from '../nn/module.js'
+import { defaultGenerator, type Generator, generatorOr } from '../random.js'
+import { openStreams } from '../runtime/device.js'
+import type { Tensor } from '../tensor.js'
+import type { Dataset } from './dataset.js'
+
+export interface LoaderOptions {
+  /** Samples per batch. Default: 32. */
+  batchSize?: number
+  /** A new random order in each pass. Default: false. */
+  shuffle?: boolean
+  /** Where the order comes from. Default: the default generator. */
+  generator?: Generator
+  /** Leaves out a last batch that is smaller than the others. Default: false. */
+  dropLast?: boolean
+}
+
+/** Steps that may be under way while the next batch is made. */
+const ahead = 2
+
+/**
+ * Goes over a dataset in batches. `for await` is where a full queue waits: at most two steps are under way, so neither
+ * memory nor the event loop suffers. A batch is disposed when the next one is asked for; what a graph saved lives on.
+ *
+ * @example
+ * const loader = new Loader(new TensorDataset(ones([10, 2])), { batchSize: 4 })
+ * for await (const [x] of loader) x.shape[0] // 4, 4, 2
+ */
+export class Loader implements AsyncIterable<Tensor[]> {
+  readonly dataset: Dataset
+  readonly batchSize: number
+  private readonly options: LoaderOptions
+
+  constructor(dataset: Dataset, options: LoaderOptions = {}) {
+    checkOptions('Loader', options, ['batchSize', 'shuffle', 'generator', 'dropLast'])
+    if (!dataset || !Number.isSafeInteger(dataset.length) || typeof dataset.batch !== 'function') throw new OptionError('Loader', 'expected a dataset with length and batch()', 'wrap tensors in new TensorDataset(…)')
+    if (dataset.length === 0) throw new OptionError('Loader', 'the dataset is empty')
+    this.dataset = dataset
+    this.batchSize = checkCount('Loader', 'batchSize', options.batchSize ?? 32)
+    if (options.generator) generatorOr('Loader', options.generator)
+    this.options = options
+    if (this.length === 0) throw new OptionError('Loader', `no batch of ${this.batchSize} in ${dataset.length} samples`, 'use smaller batches, or keep the last one')
+  }
+
+  /** Batches per pass. */
+  get length(): number {
+    const batches = this.dataset.length / this.batchSize
+    return this.options.dropLast ? Math.floor(batches) : Math.ceil(batches)
+  }
+
+  private order(): Int32Array {
+    const { shuffle, generator } = this.options
+    return shuffle ? (generator ?? defaultGenerator()).permutation(this.dataset.length) : Int32Array.from({ length: this.dataset.length }, (_, i) => i)
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Tensor[]> {
+    const order = this.order()
+    const marks: Promise<unknown>[] = []
+    for (let i = 0; i < this.length; i++) {
+      if (marks.length >= ahead) await marks.shift()
+      const batch = await this.dataset.batch(order.subarray(i * this.batchSize, (i + 1) * this.batchSize))
+      try {
+        yield batch
+      } finally {
+        for (const t of batch) t.dispose()
+      }
+      marks.push(mark())
+    }
+    await Promise.all(marks)
+  }
+}
+
+/** Resolves when all work issued so far is done; frees what was collected in the meantime. */
+async function mark(): Promise<void> {
+  for (const stream of openStreams()) {
+    await stream.mark()
+    stream.sweep()
+  }
+}

@@ -1,0 +1,96 @@
+import { zeros } from '../creation.js'
+import { isFloating } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import { checkCount } from '../nn/module.js'
+import { add } from '../ops/binary.js'
+import { checkTensor } from '../ops/define.js'
+import { oneHot } from '../ops/embedding.js'
+import { matmul } from '../ops/matmul.js'
+import { reshape, transpose } from '../ops/movement.js'
+import { argmax } from '../ops/reduce.js'
+import type { Device } from '../runtime/device.js'
+import { keep, noGrad, tidy } from '../scope.js'
+import { format } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+
+/** Scores of one class. Those with nothing to count are 0. */
+export interface ClassScores {
+  /** Of what was taken for this class, the share that is. */
+  readonly precision: number
+  /** Of what is this class, the share that was found. */
+  readonly recall: number
+  /** The harmonic mean of both. */
+  readonly f1: number
+  /** How many samples are of this class. */
+  readonly support: number
+}
+
+export interface ClassificationReport {
+  /** matrix[i][j]: how many samples of class i were taken for class j. */
+  readonly matrix: number[][]
+  readonly accuracy: number
+  readonly classes: ClassScores[]
+  /** Means over the classes. */
+  readonly macro: Omit<ClassScores, 'support'>
+}
+
+/**
+ * Counts predictions by true and predicted class. Counting happens on the device; `report()` reads the result.
+ *
+ * @example
+ * const counts = new ConfusionMatrix(2)
+ * counts.update(tensor([0, 1, 1], { dtype: 'int32' }), tensor([0, 1, 0], { dtype: 'int32' }))
+ * const { matrix } = await counts.report() // [[1, 1], [0, 1]]
+ */
+export class ConfusionMatrix {
+  readonly size: number
+  private counts: Tensor
+
+  constructor(classes: number, options: { device?: Device } = {}) {
+    this.size = checkCount('ConfusionMatrix', 'classes', classes)
+    this.counts = keep(zeros([classes, classes], options) as Tensor)
+  }
+
+  /** Adds a batch: predicted classes [n] as int32, or scores [n, classes], and true classes [n] as int32. */
+  update(predictions: Tensor, targets: Tensor): void {
+    checkTensor('ConfusionMatrix', predictions, 'predictions')
+    checkTensor('ConfusionMatrix', targets, 'targets')
+    noGrad(() => {
+      const next = tidy(() => {
+        const predicted = isFloating(predictions.dtype) ? argmax(predictions, 1) : predictions
+        const t = reshape(targets, [-1])
+        const p = reshape(predicted, [-1])
+        if (p.size !== t.size) throw new ShapeError('ConfusionMatrix', `predictions and targets must be equally many, got ${format(predictions.shape)} and ${format(targets.shape)}`)
+        return add(this.counts, matmul(transpose(oneHot(t, this.size)), oneHot(p, this.size)))
+      })
+      this.counts.dispose()
+      this.counts = keep(next)
+    })
+  }
+
+  /** The counts, and the scores that follow from them. */
+  async report(): Promise<ClassificationReport> {
+    return reportOf((await this.counts.toArray()) as number[][])
+  }
+
+  dispose(): void {
+    this.counts.dispose()
+  }
+}
+
+const ratio = (a: number, b: number): number => (b === 0 ? 0 : a / b)
+
+/** Scores from a matrix of counts, rows being the true classes. */
+export function reportOf(matrix: number[][]): ClassificationReport {
+  const columns = matrix.map((_, c) => matrix.reduce((sum, row) => sum + row[c], 0))
+  const classes = matrix.map((row, c) => {
+    const support = row.reduce((sum, n) => sum + n, 0)
+    const precision = ratio(row[c], columns[c])
+    const recall = ratio(row[c], support)
+    return { precision, recall, f1: ratio(2 * precision * recall, precision + recall), support }
+  })
+  const total = classes.reduce((sum, c) => sum + c.support, 0)
+  const correct = matrix.reduce((sum, row, c) => sum + row[c], 0)
+  const mean = (of: 'precision' | 'recall' | 'f1') => ratio(classes.reduce((sum, c) => sum + c[of], 0), classes.length)
+  return { matrix, accuracy: ratio(correct, total), classes, macro: { precision: mean('precision'), recall: mean('recall'), f1: mean('f1') } }
+}

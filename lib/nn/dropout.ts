@@ -1,0 +1,24 @@
+import { OptionError } from '../errors.js'
+import { dropout } from '../ops/random.js'
+import type { Generator } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { Module } from './module.js'
+
+/** In training, sets elements to 0 with probability `p` and scales the others by 1/(1 − p); in evaluation, nothing. */
+export class Dropout extends Module {
+  readonly p: number
+  private readonly generator: Generator | undefined
+
+  constructor(p = 0.5, options: { generator?: Generator } = {}) {
+    super()
+    if (!(p >= 0 && p <= 1)) throw new OptionError('Dropout', `p must be from 0 to 1, got ${String(p)}`)
+    this.p = p
+    this.generator = options.generator
+  }
+  forward(x: Tensor): Tensor {
+    return this.training ? dropout(x, this.p, { generator: this.generator }) : x
+  }
+  override toString(): string {
+    return `Dropout(${this.p})`
+  }
+}

@@ -1,0 +1,4 @@
+/** Optimizers. */
+export { Adam, type AdamOptions, AdamW } from './adam.js'
+export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js'
+export { SGD, type SGDOptions } from './sgd.js'

@@ -1,0 +1,107 @@
+/** Layers of the Keras face: they learn their input's shape when the model is built. */
+import { zeros } from '../creation.js'
+import { checkOptions, OptionError, ShapeError } from '../errors.js'
+import * as nn from '../nn/index.js'
+import { zeros_, xavierUniform_ } from '../nn/init.js'
+import { checkCount, type Module } from '../nn/module.js'
+import { Parameter } from '../nn/module.js'
+import type { Generator } from '../random.js'
+import type { Device } from '../runtime/device.js'
+import { checkShape, format, sameShape, type Shape, sizeOf } from '../shape.js'
+import { activationNamed } from './named.js'
+
+/** What building a layer may use. */
+export interface BuildContext {
+  readonly device: Device | undefined
+  readonly generator: Generator
+}
+
+/** A layer that is not built yet. Shapes are without the batch. */
+export interface LayerSpec {
+  readonly name: string
+  readonly inputShape?: Shape
+  build(input: Shape, context: BuildContext): { modules: Module[]; output: Shape }
+}
+
+interface InputShape {
+  /** The shape of one sample; for the first layer. Without it, the model is built when it first sees data. */
+  inputShape?: Shape
+}
+export interface DenseOptions extends InputShape {
+  /** An activation by name, or a module. Default: none. */
+  activation?: string | Module
+  /** Adds a learned vector, starting from 0. Default: true. */
+  useBias?: boolean
+}
+
+function checkInput(layer: string, options: InputShape): void {
+  if (options.inputShape !== undefined) checkShape(layer, options.inputShape)
+}
+
+/** A fully connected layer. Weights start Glorot-uniform, the bias from 0, as in Keras. */
+export function dense(units: number, options: DenseOptions = {}): LayerSpec {
+  checkOptions('dense', options, ['inputShape', 'activation', 'useBias'])
+  checkCount('dense', 'units', units)
+  checkInput('dense', options)
+  const { activation = 'linear', useBias = true } = options
+  if (typeof activation === 'string') activationNamed(activation)
+  return {
+    name: 'dense',
+    inputShape: options.inputShape,
+    build: (input, { device, generator }) => {
+      if (input.length === 0) throw new ShapeError('dense', 'samples must have at least one dim, got scalars', 'reshape the data to [n, 1]')
+      const inputs = input[input.length - 1]
+      const layer = new nn.Linear(inputs, units, { bias: useBias, device, generator })
+      layer.weight = new Parameter(xavierUniform_(zeros([units, inputs], { device }), { generator }))
+      if (layer.bias) zeros_(layer.bias.detach())
+      const then = typeof activation === 'string' ? activationNamed(activation) : activation
+      return { modules: then ? [layer, then] : [layer], output: [...input.slice(0, -1), units] }
+    },
+  }
+}
+
+/** An activation as a layer of its own. */
+export function activation(name: string): LayerSpec {
+  activationNamed(name)
+  return { name: 'activation', build: input => ({ modules: [activationNamed(name)].filter(m => m !== null), output: input }) }
+}
+
+/** In training, sets a share `rate` of the elements to 0 and scales the others up. */
+export function dropout(rate: number): LayerSpec {
+  new nn.Dropout(rate)
+  return { name: 'dropout', build: input => ({ modules: [new nn.Dropout(rate)], output: input }) }
+}
+
+/** Samples as vectors. */
+export function flatten(options: InputShape = {}): LayerSpec {
+  checkOptions('flatten', options, ['inputShape'])
+  checkInput('flatten', options)
+  return { name: 'flatten', inputShape: options.inputShape, build: input => ({ modules: [new nn.Flatten()], output: [sizeOf(input)] }) }
+}
+
+/** Learned vectors for int32 indices: [… ] → [… , width]. Starts uniform in ±0.05, as in Keras. */
+export function embedding(count: number, width: number, options: InputShape = {}): LayerSpec {
+  checkOptions('embedding', options, ['inputShape'])
+  checkInput('embedding', options)
+  return {
+    name: 'embedding',
+    inputShape: options.inputShape,
+    build: (input, { device, generator }) => {
+      const layer = new nn.Embedding(count, width, { device, generator })
+      nn.init.uniform_(layer.weight.detach(), -0.05, 0.05, { generator })
+      return { modules: [layer], output: [...input, width] }
+    },
+  }
+}
+
+/** Builds all layers for samples of a shape. */
+export function buildLayers(specs: readonly LayerSpec[], input: Shape, context: BuildContext): Module[] {
+  let shape = input
+  return specs.flatMap(spec => {
+    if (typeof spec?.build !== 'function') throw new OptionError('sequential', 'expected layers such as dense(…)', 'for modules, use new Model(new nn.Sequential(…))')
+    if (spec.inputShape && !sameShape(spec.inputShape, shape)) throw new ShapeError(spec.name, `expected samples of shape ${format(spec.inputShape)}, got ${format(shape)}`)
+    const { modules, output } = spec.build(shape, context)
+    shape = output
+    return modules
+  })
+}

@@ -1,0 +1,64 @@
+import { zeros } from '../creation.js'
+import { describe, OptionError } from '../errors.js'
+import { add, div, mul } from '../ops/binary.js'
+import { concat, reshape } from '../ops/movement.js'
+import type { Device } from '../runtime/device.js'
+import { keep, noGrad, tidy } from '../scope.js'
+import type { Tensor } from '../tensor.js'
+import { lossNamed, type Measure, metricNamed } from './named.js'
+
+/** A metric by name, or a function of prediction and target. Functions go by their own name. */
+export type MetricLike = string | Measure
+
+/** Loss and metrics of a compiled model, by name, the loss first. */
+export class Measures {
+  readonly loss: Measure
+  readonly metrics: ReadonlyMap<string, Measure>
+
+  constructor(loss: string | Measure, metrics: readonly MetricLike[] = []) {
+    this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('loss', loss)
+    if (!Array.isArray(metrics)) throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`)
+    this.metrics = new Map(metrics.map((m, i) => (typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)])))
+  }
+  get names(): string[] {
+    return ['loss', ...this.metrics.keys()]
+  }
+}
+
+function checkFunction(what: string, fn: unknown): Measure {
+  if (typeof fn === 'function') return fn as Measure
+  throw new OptionError('compile', `${what} must be a name or a function (prediction, target) → number, got ${describe(fn)}`)
+}
+
+/** Means over an epoch, weighted by batch size. They gather on the device and are read when somebody asks. */
+export class RunningMeans {
+  private totals: Tensor
+  private samples = 0
+  private readonly names: readonly string[]
+
+  constructor(names: readonly string[], device: Device) {
+    this.names = names
+    this.totals = keep(zeros([names.length], { device }) as Tensor)
+  }
+
+  /** Adds the values of one batch, scalars in the order of the names. */
+  add(values: readonly Tensor[], samples: number): void {
+    noGrad(() => {
+      const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
+      this.totals.dispose()
+      this.totals = keep(next)
+    })
+    this.samples += samples
+  }
+
+  async read(): Promise<Record<string, number>> {
+    const means = div(this.totals, Math.max(this.samples, 1))
+    const values = await means.data()
+    means.dispose()
+    return Object.fromEntries(this.names.map((name, i) => [name, values[i]]))
+  }
+
+  dispose(): void {
+    this.totals.dispose()
+  }
+}

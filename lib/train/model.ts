@@ -1,0 +1,327 @@
+import { tensor, type Values } from '../creation.js'
+import { TensorDataset } from '../data/dataset.js'
+import { Loader } from '../data/loader.js'
+import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
+import { Sequential } from '../nn/container.js'
+import { checkCount, Module, type Parameter, type StateDict } from '../nn/module.js'
+import { isTensor } from '../ops/define.js'
+import { concat, transpose } from '../ops/movement.js'
+import { Optimizer } from '../optim/optimizer.js'
+import { defaultGenerator, Generator, withGenerator } from '../random.js'
+import { type Device, defaultDevice } from '../runtime/device.js'
+import { keep, noGrad, tidy } from '../scope.js'
+import { format, type Shape, sizeOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { type BuildContext, buildLayers, type LayerSpec } from './layers.js'
+import { type MetricLike, Measures, RunningMeans } from './measures.js'
+import { type Measure, optimizerNamed } from './named.js'
+import { Progress, type ProgressStream, type Verbosity } from './progress.js'
+
+/** Samples: a tensor, or what `tensor()` accepts. */
+export type Data = Tensor | Values
+
+export interface CompileOptions {
+  /** An optimizer by name with Keras's defaults ('adam', 'adamw', 'sgd'), the same with options, or an Optimizer. */
+  optimizer: string | { name: string; learningRate?: number } | Optimizer<never>
+  /** A loss by name with Keras's formula, or a function of prediction and target. */
+  loss: string | Measure
+  /** Metrics by name, such as 'accuracy', or functions of prediction and target. */
+  metrics?: readonly MetricLike[]
+}
+
+export interface EvaluateOptions {
+  /** Samples per step. Default: 32. */
+  batchSize?: number
+  signal?: AbortSignal
+}
+
+export interface FitOptions extends EvaluateOptions {
+  /** Passes over the data. Default: 1. */
+  epochs?: number
+  /** A new random order in each epoch. Default: true. */
+  shuffle?: boolean
+  /** Evaluated after each epoch, as `valLoss` and so on. */
+  validationData?: readonly [Data, Data]
+  /** 0: silent · 1 (default): a live line on a terminal, else a line per epoch · 2: a line per epoch. */
+  verbose?: Verbosity
+  /** Where shuffling and dropout draw from. Default: derived from the default generator. */
+  generator?: Generator
+  /** Called after each epoch. */
+  onEpochEnd?: (epoch: number, values: Record<string, number>) => void
+  /** Where progress goes. Default: process.stderr. */
+  output?: ProgressStream
+}
+
+/** What `fit` reports: the epochs, and the values of each by name. */
+export interface History {
+  readonly epochs: number[]
+  readonly history: Record<string, number[]>
+}
+
+interface Compiled {
+  readonly optimizer: CompileOptions['optimizer']
+  readonly measures: Measures
+}
+
+/** A model that can be trained, evaluated and asked: Keras's `Model`, of `sequential([…])` or of any Module. */
+export class Model {
+  private readonly specs: readonly LayerSpec[] | undefined
+  private readonly context: BuildContext
+  private built: Module | undefined
+  private compiled: Compiled | undefined
+  private optimizer: Optimizer<never> | undefined
+
+  /** @param of A module, or the layers of `sequential`. */
+  constructor(of: Module | readonly LayerSpec[], options: { device?: Device; generator?: Generator } = {}) {
+    checkOptions('Model', options, ['device', 'generator'])
+    this.context = { device: options.device, generator: options.generator ?? defaultGenerator() }
+    if (of instanceof Module) this.built = of
+    else if (Array.isArray(of) && of.length > 0) {
+      this.specs = of
+      const shape = of[0]?.inputShape
+      if (shape) this.build(shape)
+    } else throw new OptionError('Model', `expected a module or a list of layers, got ${describe(of)}`)
+  }
+
+  /** The module behind the model. */
+  get module(): Module {
+    if (this.built) return this.built
+    throw new StateError('Model', 'the model is not built yet', 'give the first layer an inputShape, or fit it first')
+  }
+  private build(sample: Shape): void {
+    this.built = new Sequential(...buildLayers(this.specs!, sample, this.context))
+  }
+  private get device(): Device {
+    return this.built?.parameters()[0]?.device ?? this.context.device ?? defaultDevice()
+  }
+
+  parameters(): Parameter[] {
+    return this.module.parameters()
+  }
+  stateDict(): StateDict {
+    return this.module.stateDict()
+  }
+  loadStateDict(dict: StateDict): void {
+    this.module.loadStateDict(dict)
+  }
+
+  /** Chooses optimizer, loss and metrics. */
+  compile(options: CompileOptions): this {
+    checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
+    const { optimizer, loss, metrics } = options
+    if (!(optimizer instanceof Optimizer)) optimizerNamed(typeof optimizer === 'string' ? optimizer : String(optimizer?.name))
+    this.compiled = { optimizer, measures: new Measures(loss, metrics) }
+    this.optimizer = undefined
+    return this
+  }
+  private get measures(): Measures {
+    if (this.compiled) return this.compiled.measures
+    throw new StateError('Model', 'the model is not compiled', "call compile({ optimizer: 'adam', loss: '…' }) first")
+  }
+  private makeOptimizer(): Optimizer<never> {
+    const { optimizer } = this.compiled!
+    if (optimizer instanceof Optimizer) return optimizer
+    const { name, ...options } = typeof optimizer === 'string' ? { name: optimizer } : optimizer
+    checkOptions('compile', options, ['learningRate'])
+    const made = optimizerNamed(name)(this.parameters())
+    if (options.learningRate !== undefined) made.learningRate = options.learningRate
+    return made
+  }
+
+  /** Tensors on the model's device, and which of them were made here. */
+  private prepare(op: string, ...data: Data[]): { tensors: Tensor[]; release: () => void } {
+    const tensors = data.map(d => (isTensor(d) ? (d.device === this.device ? d : d.to(this.device)) : tensor(d as Values, { device: this.device })))
+    const [x] = tensors
+    if (x.rank === 0) throw new ShapeError(op, 'expected samples along axis 0, got a scalar')
+    if (!this.built) this.build(x.shape.slice(1))
+    return { tensors, release: () => tensors.forEach((t, i) => t !== data[i] && t.dispose()) }
+  }
+
+  /** Runs a synchronous function with the module in a mode: nothing is left changed for others between two awaits. */
+  private inMode<T>(training: boolean, generator: Generator, fn: () => T): T {
+    const modules = [...this.module.namedModules().values()]
+    const before = modules.map(m => m.training)
+    this.module.train(training)
+    try {
+      return withGenerator(generator, fn)
+    } finally {
+      modules.forEach((m, i) => {
+        m.training = before[i]
+      })
+    }
+  }
+
+  private trainStep(x: Tensor, y: Tensor, generator: Generator): Tensor[] {
+    return this.inMode(true, generator, () =>
+      tidy(() => {
+        this.optimizer!.zeroGrad()
+        const prediction = this.module.forward(x)
+        const loss = this.measures.loss(prediction, y)
+        loss.backward()
+        this.optimizer!.step()
+        return [loss.detach(), ...this.metricsOf(prediction.detach(), y)]
+      }),
+    )
+  }
+  private evaluateStep(x: Tensor, y: Tensor, generator: Generator): Tensor[] {
+    return this.inMode(false, generator, () =>
+      noGrad(() =>
+        tidy(() => {
+          const prediction = this.module.forward(x)
+          return [this.measures.loss(prediction, y), ...this.metricsOf(prediction, y)]
+        }),
+      ),
+    )
+  }
+  private metricsOf(prediction: Tensor, y: Tensor): Tensor[] {
+    return noGrad(() => [...this.measures.metrics.values()].map(metric => metric(prediction, y)))
+  }
+
+  /**
+   * Trains. Requests are served in between: the work runs in the background, and each step awaits its turn.
+   *
+   * @param x Samples along axis 0.
+   * @param y Their targets.
+   * @throws `signal.reason` when aborted, with the `history` so far on it if it is an object; a failure of a step.
+   */
+  async fit(x: Data, y: Data, options: FitOptions = {}): Promise<History> {
+    checkOptions('fit', options, ['epochs', 'batchSize', 'shuffle', 'validationData', 'verbose', 'generator', 'signal', 'onEpochEnd', 'output'])
+    const { epochs = 1, batchSize = 32, shuffle = true, validationData, verbose = 1, signal } = options
+    checkCount('fit', 'epochs', epochs, 0)
+    if (![0, 1, 2].includes(verbose)) throw new OptionError('fit', `verbose must be 0, 1 or 2, got ${describe(verbose)}`)
+    const { measures } = this
+    const generator = options.generator ?? defaultGenerator().split()
+    const { tensors, release } = this.prepare('fit', x, y)
+    this.optimizer ??= this.makeOptimizer()
+    const result: History = { epochs: [], history: {} }
+    const progress = new Progress(verbose, epochs, options.output)
+    try {
+      const loader = new Loader(new TensorDataset(...tensors), { batchSize, shuffle, generator })
+      for (let epoch = 1; epoch <= epochs; epoch++) {
+        progress.epochStarts()
+        const values = await this.epoch(epoch, loader, measures, generator, progress, signal)
+        if (validationData) {
+          const validation = await this.evaluate(...validationData, { batchSize, signal })
+          for (const [name, value] of Object.entries(validation)) values[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
+        }
+        result.epochs.push(epoch)
+        for (const [name, value] of Object.entries(values)) (result.history[name] ??= []).push(value)
+        progress.epochEnds(epoch, loader.dataset.length, values)
+        options.onEpochEnd?.(epoch, values)
+      }
+      return result
+    } catch (error) {
+      progress.interrupted()
+      if (error !== null && typeof error === 'object' && Object.isExtensible(error)) Object.assign(error, { history: result })
+      throw error
+    } finally {
+      release()
+    }
+  }
+
+  private async epoch(epoch: number, loader: Loader, { names }: Measures, generator: Generator, progress: Progress, signal?: AbortSignal): Promise<Record<string, number>> {
+    const means = new RunningMeans(names, this.device)
+    let step = 0
+    signal?.throwIfAborted()
+    for await (const [bx, by] of loader) {
+      signal?.throwIfAborted()
+      const values = this.trainStep(bx, by, generator)
+      means.add(values, bx.shape[0])
+      for (const v of values) v.dispose()
+      step++
+      if (progress.due) progress.step(epoch, step, loader.length, await means.read())
+    }
+    signal?.throwIfAborted()
+    const result = await means.read()
+    means.dispose()
+    return result
+  }
+
+  /** Loss and metrics over all samples, by name. Nothing is trained, and dropout is off. */
+  async evaluate(x: Data, y: Data, options: EvaluateOptions = {}): Promise<Record<string, number>> {
+    checkOptions('evaluate', options, ['batchSize', 'signal'])
+    const { names } = this.measures
+    const { tensors, release } = this.prepare('evaluate', x, y)
+    const means = new RunningMeans(names, this.device)
+    try {
+      for await (const [bx, by] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
+        options.signal?.throwIfAborted()
+        const values = this.evaluateStep(bx, by, this.context.generator)
+        means.add(values, bx.shape[0])
+        for (const v of values) v.dispose()
+      }
+      return await means.read()
+    } finally {
+      means.dispose()
+      release()
+    }
+  }
+
+  /** The outputs for all samples, along axis 0. Safe during training. */
+  async predict(x: Data, options: EvaluateOptions = {}): Promise<Tensor> {
+    checkOptions('predict', options, ['batchSize', 'signal'])
+    const { tensors, release } = this.prepare('predict', x)
+    const parts: Tensor[] = []
+    try {
+      for await (const [bx] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
+        options.signal?.throwIfAborted()
+        parts.push(this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(() => this.module.forward(bx))))))
+      }
+      const all = noGrad(() => concat(parts))
+      return all
+    } finally {
+      for (const part of parts) part.dispose()
+      release()
+    }
+  }
+
+  /** Weights as Keras lists them: layer by layer, kernels as [in, out]. */
+  async getWeights(): Promise<Tensor[]> {
+    return this.parameters().map(p => (p.rank === 2 && !this.isEmbedding(p) ? transpose(p.detach()).contiguous() : p.detach()))
+  }
+  /** Sets weights in the order and layout of `getWeights`. */
+  setWeights(weights: readonly Data[]): void {
+    const parameters = this.parameters()
+    if (weights.length !== parameters.length) throw new OptionError('setWeights', `expected ${parameters.length} arrays, got ${weights.length}`)
+    noGrad(() => {
+      weights.forEach((w, i) => {
+        const p = parameters[i]
+        const given = isTensor(w) ? w : tensor(w as Values, { device: this.device })
+        const turned = p.rank === 2 && !this.isEmbedding(p) ? transpose(given) : given
+        if (format(turned.shape) !== format(p.shape)) throw new ShapeError('setWeights', `array ${i} has shape ${format(given.shape)}, which does not fit the parameter of shape ${format(p.shape)}`)
+        p.assign_(turned)
+      })
+    })
+  }
+  private isEmbedding(p: Parameter): boolean {
+    return [...this.module.namedModules().values()].some(m => m.constructor.name === 'Embedding' && Object.values(m).includes(p))
+  }
+
+  /** A table of the layers and their parameters. */
+  summary(): string {
+    const rows = [...this.module.namedModules()].filter(([name, m]) => name !== '' || m.namedModules().size === 1)
+    const own = (m: Module) => Object.values(m).reduce((n: number, v) => n + (isTensor(v) ? sizeOf(v.shape) : 0), 0)
+    const lines = rows.map(([name, m]) => [name || 'model', m.toString(), own(m).toLocaleString('en')])
+    const head = ['name', 'layer', 'parameters']
+    const widths = head.map((h, c) => Math.max(h.length, ...lines.map(l => l[c].length)))
+    const line = (cells: string[]) => cells.map((cell, c) => (c === 2 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ')
+    const total = this.parameters().reduce((n, p) => n + p.size, 0)
+    return [line(head), line(widths.map(w => '─'.repeat(w))), ...lines.map(line), `Parameters: ${total.toLocaleString('en')}`].join('\n')
+  }
+
+  /** Gives up the memory of all parameters. */
+  dispose(): void {
+    this.built?.dispose()
+  }
+}
+
+/**
+ * A model of layers one after the other, as in Keras.
+ *
+ * @example
+ * const model = sequential([dense(8, { inputShape: [4], activation: 'relu' }), dense(1)])
+ * model.parameters().length // 4
+ */
+export function sequential(layers: readonly LayerSpec[], options: { device?: Device; generator?: Generator } = {}): Model {
+  return new Model(layers, options)
+}
