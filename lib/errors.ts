@@ -7,6 +7,8 @@ export class GradusError extends Error {
   readonly code: string
   /** The operation that failed. */
   readonly op: string
+  /** Further failures that had not been reported when this one was thrown. */
+  others: GradusError[] = []
 
   constructor(code: string, op: string, problem: string, hint?: string, options?: ErrorOptions) {
     super(`${op}: ${problem}${hint ? `. Hint: ${hint}` : ''}`, options)

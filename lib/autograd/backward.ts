@@ -1,13 +1,13 @@
 import { isFloating } from '../dtype.js'
 import { checkOptions, GradientError } from '../errors.js'
 import { add } from '../ops/binary.js'
-import { cast, checkTensor, scalar } from '../ops/define.js'
+import { cast, checkTensor, type Gradient, scalar } from '../ops/define.js'
 import { clone, expand } from '../ops/movement.js'
 import { sumTo } from '../ops/reduce.js'
 import { keep, refusePromise, tidy, withRecording } from '../scope.js'
-import { format, sameShape, sizeOf } from '../shape.js'
+import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Edge, isNode, Leaf, type Node } from './graph.js'
+import { type Edge, isNode, Leaf, Node } from './graph.js'
 
 export interface BackwardOptions {
   /** Keeps the graph, so that it can be walked again. Default: `createGraph`. */
@@ -18,16 +18,24 @@ export interface BackwardOptions {
   gradient?: Tensor
 }
 
-/** All operations that a result depends on, newest first. Iterative: graphs may be deeper than the stack. */
-function history(root: Edge): Node[] {
+/** All operations that a result depends on, newest first, down to `ends`. Iterative: graphs may be deeper than the stack. */
+function history(root: Edge, ends?: ReadonlySet<Edge>): Node[] {
   const seen = new Set<Node>()
   const todo: Edge[] = [root]
   for (let edge = todo.pop(); edge; edge = todo.pop()) {
     if (!isNode(edge) || seen.has(edge)) continue
     seen.add(edge)
-    for (const next of edge.edges) if (next) todo.push(next)
+    if (!ends?.has(edge)) for (const next of edge.edges) if (next) todo.push(next)
   }
   return [...seen].sort((a, b) => b.id - a.id)
+}
+
+/** The operations, of those given newest first, below which one of the targets lies. */
+function leading(nodes: readonly Node[], targets: ReadonlySet<Edge>): Set<Edge> {
+  const found = new Set<Edge>()
+  for (let i = nodes.length - 1; i >= 0; i--)
+    if (nodes[i].edges.some(edge => edge && (targets.has(edge) || found.has(edge)))) found.add(nodes[i])
+  return found
 }
 
 /** Gradients on their way, by the place in the graph that they belong to. */
@@ -51,47 +59,72 @@ class Flow {
 }
 
 /** The gradients of a node's inputs, from its rule, or through the composition that the op means. */
-function inputGradients(node: Node, g: Tensor): (Tensor | null)[] {
+function inputGradients(node: Node, g: Tensor, needs: readonly boolean[]): (Tensor | null)[] {
   const saved = node.restore()
   const n = node.edges.length
   const inputs = saved.slice(0, n) as Tensor[]
-  const needs = node.edges.map(edge => edge !== undefined)
   if (node.rule.grad) return node.rule.grad(g, { inputs, y: saved[n]!, extras: saved.slice(n + 1) as Tensor[] }, node.parameters as never, needs)
-  return throughDefinition(node, inputs, g)
+  return throughDefinition(node, inputs, g, needs)
 }
 
-/** Differentiates `definition` on inputs that are leaves of a graph of their own; links back to the outer graph follow from `add`. */
-function throughDefinition(node: Node, inputs: readonly Tensor[], g: Tensor): (Tensor | null)[] {
-  const y = withRecording(true, 'backward', () => node.rule.definition!(inputs, node.parameters as never))
-  const wanted = node.edges.map((edge, i) => (edge ? inputs[i] : null))
-  const result = walk(y, g, wanted.filter(t => t !== null).map(t => t.edge!), true)
+/** Where the graph of a composition meets the outer graph. The walk of the composition ends here, the outer one passes. */
+const link: Gradient<unknown> = { name: 'link', grad: g => [g] }
+
+function linked(x: Tensor): Tensor {
+  const y = x.alias(undefined)
+  const node = new Node(link, null, [x])
+  node.save([])
+  y.edge = node
+  return y
+}
+
+/**
+ * Differentiates `definition`. Its inputs are linked to the outer graph, not part of it: where one depends on another (g
+ * on y, say), the outer walk counts that, and counting it here too would count it twice.
+ */
+function throughDefinition(node: Node, inputs: readonly Tensor[], g: Tensor, needs: readonly boolean[]): (Tensor | null)[] {
+  const own = inputs.map((x, i) => (needs[i] ? linked(x) : x.detach()))
+  const y = withRecording(true, 'backward', () => node.rule.definition!(own, node.parameters as never))
+  const wanted = own.filter((_, i) => needs[i]).map(x => x.edge!)
+  const result = y.edge ? walk(y, g, wanted, { retain: true, ends: true }) : []
   let at = 0
-  return wanted.map(t => (t ? (result[at++] ?? null) : null))
+  return needs.map(need => (need ? (result[at++] ?? null) : null))
 }
 
 /** Brings a gradient to shape and dtype of the input it belongs to: sums over broadcast dims, repeats along reduced ones. */
 function fitted(g: Tensor, node: Node, i: number): Tensor {
   const shape = node.shapes[i]
-  const shaped = sameShape(g.shape, shape) ? g : g.rank === shape.length && g.size < sizeOf(shape) ? expand(g, shape) : sumTo(g, shape)
+  const reduced = g.rank === shape.length && g.shape.every((dim, d) => dim === 1 || dim === shape[d])
+  const shaped = sameShape(g.shape, shape) ? g : reduced ? expand(g, shape) : sumTo(g, shape)
   return cast(shaped, node.dtypes[i])
 }
 
+interface WalkOptions {
+  readonly retain: boolean
+  /** Whether the targets are where the graph ends. */
+  readonly ends?: boolean
+  deliver?(leaf: Leaf, g: Tensor): void
+}
+
 /** Walks the graph of `y` backwards; returns what arrives at `targets`, or leaves it to `deliver`. */
-function walk(y: Tensor, g: Tensor, targets: readonly Edge[], retain: boolean, deliver?: (leaf: Leaf, g: Tensor) => void): (Tensor | undefined)[] {
+function walk(y: Tensor, g: Tensor, targets: readonly Edge[], { retain, ends, deliver }: WalkOptions): (Tensor | undefined)[] {
   const flow = new Flow()
   const stops = new Set<Edge>(targets)
   const arrived = new Map<Edge, Tensor>()
   flow.add(y.edge!, g)
-  for (const node of history(y.edge!)) {
+  const nodes = history(y.edge!, ends ? stops : undefined)
+  const onTheWay = leading(nodes, stops)
+  const wanted = (edge: Edge | undefined): boolean => edge !== undefined && (targets.length === 0 || stops.has(edge) || onTheWay.has(edge))
+  for (const node of nodes) {
     const upstream = flow.take(node)
     if (!upstream) continue
     if (stops.has(node)) arrived.set(node, upstream)
-    if (targets.length > 0 && !leadsTo(node, stops)) continue
+    if (targets.length > 0 && !onTheWay.has(node)) continue
+    const needs = node.edges.map(wanted)
     // What the rules make on the way is freed at once; only what arrives lives on.
     tidy(() => {
-      inputGradients(node, upstream).forEach((gi, i) => {
-        const edge = node.edges[i]
-        if (edge && gi) flow.add(edge, fitted(gi, node, i))
+      inputGradients(node, upstream, needs).forEach((gi, i) => {
+        if (needs[i] && gi) flow.add(node.edges[i]!, fitted(gi, node, i))
       })
     })
     if (!stops.has(node)) upstream.dispose()
@@ -102,11 +135,6 @@ function walk(y: Tensor, g: Tensor, targets: readonly Edge[], retain: boolean, d
     else if (deliver) deliver(leaf, gradient)
   }
   return targets.map(target => arrived.get(target))
-}
-
-/** Does the node have anything to pass on? Everything does, except a target without further targets below it. */
-function leadsTo(node: Node, stops: ReadonlySet<Edge>): boolean {
-  return !stops.has(node) || stops.size > 1
 }
 
 /** Adds to the gradient of a parameter. A gradient that shares its storage is copied, so that in-place changes are safe. */
@@ -146,7 +174,7 @@ export function backward(y: Tensor, options: BackwardOptions = {}): void {
   const { createGraph = false, retainGraph = createGraph } = options
   withRecording(createGraph, 'backward', () => {
     const g = seedGradient('backward', y, options.gradient)
-    walk(y, g, [], retainGraph, accumulate)
+    walk(y, g, [], { retain: retainGraph, deliver: accumulate })
     if (g !== options.gradient) g.dispose()
   })
 }
@@ -166,7 +194,7 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
   const { createGraph = false, retainGraph = createGraph } = options
   return withRecording(createGraph, 'gradients', () => {
     const g = seedGradient('gradients', y, options.gradient)
-    const found = walk(y, g, inputs.map(x => x.edge!), retainGraph)
+    const found = walk(y, g, inputs.map(x => x.edge!), { retain: retainGraph })
     return found.map((gradient, i) => {
       if (!gradient && !options.allowUnused) throw new GradientError('gradients', `the result does not depend on input ${i}`, 'pass { allowUnused: true } to get null for it')
       return gradient ?? null

@@ -6,7 +6,7 @@ import type { JsKernels, Strided } from '../runtime/js.js'
 import type { Kernels } from '../runtime/kernels.js'
 import type { Operand, Stream } from '../runtime/stream.js'
 import { isRecording } from '../scope.js'
-import { broadcastStrides, coalesce, type Shape, sizeOf } from '../shape.js'
+import { broadcastStrides, coalesce, isContiguous, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
 /** Kernel calls, as rules see them. */
@@ -190,22 +190,28 @@ export function whole(x: Tensor): Operand {
   return { storage: x.storage, offset: x.offset, shape: [x.size], strides: [1] }
 }
 
-/** More than 6 dims that do not merge: the operand is written out, piece by piece along its first dim. */
+/** More than 6 dims that do not merge: the operand is written out. */
 function contiguousAs(x: Tensor, shape: Shape): Tensor {
   const strides = broadcastStrides(x.shape, x.strides, shape)
-  const view = new Tensor(x.storage.retain(), shape, strides, x.offset)
-  if (view.isContiguous) return view
+  if (isContiguous(shape, strides)) return x
   const y = empty('contiguous', shape, x.dtype, x.storage.stream)
-  for (let i = 0; i < shape[0]; i++) {
-    const rest = shape.slice(1)
-    const from = new Tensor(x.storage.retain(), rest, strides.slice(1), x.offset + i * strides[0])
-    const to = new Tensor(y.storage.retain(), rest, y.strides.slice(1), i * y.strides[0])
-    const [a, b] = aligned([from, to])
-    x.storage.stream.k.copy(a, b)
+  const view = new Tensor(x.storage.retain(), shape, strides, x.offset)
+  copyTo(view, y)
+  view.dispose()
+  return y
+}
+
+/** Copies (or assigns) into a view of the same shape; more than 6 dims that do not merge go piece by piece along the first. */
+export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy'): void {
+  const { dims } = coalesce(y.shape, [x.strides, y.strides])
+  if (dims.length <= 6) return x.storage.stream.k[kernel](...aligned([x, y]))
+  const piece = (t: Tensor, i: number): Tensor => new Tensor(t.storage.retain(), t.shape.slice(1), t.strides.slice(1), t.offset + i * t.strides[0])
+  for (let i = 0; i < y.shape[0]; i++) {
+    const [from, to] = [piece(x, i), piece(y, i)]
+    copyTo(from, to, kernel)
     from.dispose()
     to.dispose()
   }
-  return y
 }
 
 /** The stream of a named device, or of the default one. */

@@ -27,26 +27,27 @@ function checkTargets(target: Buf, classes: number, ignoreIndex: number): void {
 }
 
 kernels({
-  // loss = lse − (1 − s)·x[t] − s/C·Σ x, with lse = log Σ exp x
-  crossEntropy: (x, target, loss, lse, n, classes, ignoreIndex, smoothing) => {
+  // loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top), with logSum = log Σ exp(x − top)
+  crossEntropy: (x, target, loss, top, logSum, n, classes, ignoreIndex, smoothing) => {
     checkTargets(target, classes, ignoreIndex)
     for (let r = 0; r < n; r++) {
       const row = Array.from(x.subarray(r * classes, (r + 1) * classes))
       const m = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-      const total = row.reduce((s, v) => s + Math.exp(v - m), 0)
-      lse[r] = m + Math.log(total)
-      const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v, 0)
-      loss[r] = target[r] === ignoreIndex ? 0 : m + Math.log(total) - (1 - smoothing) * row[target[r]] - rest
+      const log = Math.log(row.reduce((s, v) => s + Math.exp(v - m), 0))
+      top[r] = m
+      logSum[r] = log
+      const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v - m, 0)
+      loss[r] = target[r] === ignoreIndex ? 0 : log - (1 - smoothing) * (row[target[r]] - m) - rest
     }
   },
-  // dx = g·(exp(x − lse) − (1 − s)·onehot(t) − s/C)
-  crossEntropyGrad: (g, x, target, lse, dx, n, classes, ignoreIndex, smoothing) => {
+  // dx = g·(exp(x − top − logSum) − (1 − s)·onehot(t) − s/C)
+  crossEntropyGrad: (g, x, target, top, logSum, dx, n, classes, ignoreIndex, smoothing) => {
     checkTargets(target, classes, ignoreIndex)
     for (let r = 0; r < n; r++)
       for (let c = 0; c < classes; c++) {
         const at = r * classes + c
         const onehot = c === target[r] ? 1 - smoothing : 0
-        dx[at] = target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - lse[r]) - onehot - smoothing / classes)
+        dx[at] = target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
       }
   },
   bceWithLogits: (x, target, y) => map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
@@ -64,7 +65,7 @@ function distribution(x: Tensor, target: Tensor, { classes, ignoreIndex, smoothi
 const crossEntropyGradRule: Rule<Classes> = rule({
   name: 'crossEntropyGrad',
   output: ([, x]) => ({ shape: x.shape, dtype: x.dtype }),
-  run: (k, [g, x, target, lse], dx, p) => k.crossEntropyGrad(g, x, target, lse, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  run: (k, [g, x, target, top, logSum], dx, p) => k.crossEntropyGrad(g, x, target, top, logSum, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
   definition: ([g, x, target], p) => {
     const { wanted, counts } = distribution(x, target, p)
     return mul(unsqueeze(g, 1), sub(mul(softmax(x, 1), counts), wanted))
@@ -74,10 +75,10 @@ const crossEntropyGradRule: Rule<Classes> = rule({
 const crossEntropyRule: Rule<Classes> = rule({
   name: 'crossEntropy',
   output: (_, { n }) => ({ shape: [n] }),
-  extras: ([x], { n }) => [{ shape: [n], dtype: x.dtype }],
-  run: (k, [x, target], loss, p, [lse]) => k.crossEntropy(x, target, loss, lse, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  extras: ([x], { n }) => [{ shape: [n], dtype: x.dtype }, { shape: [n], dtype: x.dtype }],
+  run: (k, [x, target], loss, p, [top, logSum]) => k.crossEntropy(x, target, loss, top, logSum, p.n, p.classes, p.ignoreIndex, p.smoothing),
   saves: { inputs: [0, 1] },
-  grad: (g, { inputs: [x, target], extras: [lse] }, p) => [apply(crossEntropyGradRule, [g, x, target, lse], p), null],
+  grad: (g, { inputs: [x, target], extras: [top, logSum] }, p) => [apply(crossEntropyGradRule, [g, x, target, top, logSum], p), null],
   definition: ([x, target], p) => neg(sum(mul(distribution(x, target, p).wanted, logSoftmax(x, 1)), 1)),
 })
 

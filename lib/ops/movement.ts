@@ -5,7 +5,7 @@ import type { Strided } from '../runtime/js.js'
 import { refuseRecorded } from '../scope.js'
 import { axisOf, broadcastStrides, checkShape, format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
-import { aligned, apply, cast as convert, checkTensor, type Gradient, type Issue, isTensor, kernels, pair, record, type Rule, rule, type TensorLike, whole } from './define.js'
+import { aligned, apply, cast as convert, checkTensor, copyTo, type Gradient, isTensor, kernels, pair, record, type Rule, rule, type TensorLike, whole } from './define.js'
 import { forRows } from './loops.js'
 
 kernels({
@@ -156,7 +156,7 @@ const scatterSlice: Rule<Cut> = rule({
   run: (k, [g], dx, { ranges }) => {
     k.fill(whole(dx), 0)
     const { shape, strides, offset } = sliceLayout(dx, ranges)
-    copyInto(k, g, dx, shape, strides, offset)
+    copyInto(g, dx, shape, strides, offset)
   },
   grad: (g, _, { ranges }) => [slice(g, ...ranges)],
 })
@@ -234,9 +234,9 @@ export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
 }
 
 /** Copies into a window of a fresh result. */
-function copyInto(k: Issue, x: Tensor, y: Tensor, shape: Shape, strides: readonly number[], offset: number): void {
+function copyInto(x: Tensor, y: Tensor, shape: Shape, strides: readonly number[], offset: number): void {
   const window = new Tensor(y.storage.retain(), shape, strides, offset)
-  k.copy(...aligned([x, window]))
+  copyTo(x, window)
   window.dispose()
 }
 
@@ -276,7 +276,7 @@ const concatRule: Rule<Along> = rule({
   run: (k, inputs, y, { axis }) => {
     let start = 0
     for (const x of inputs) {
-      copyInto(k, x, y, x.shape, y.strides, start * y.strides[axis])
+      copyInto(x, y, x.shape, y.strides, start * y.strides[axis])
       start += x.shape[axis]
     }
   },
@@ -321,7 +321,7 @@ const padRule: Rule<Padding> = rule({
   run: (k, [x], y, { pads, value }) => {
     k.fill(whole(y), value)
     const offset = pads.reduce((at, [before], d) => at + before * y.strides[d], 0)
-    copyInto(k, x, y, x.shape, y.strides, x.size ? offset : 0)
+    copyInto(x, y, x.shape, y.strides, x.size ? offset : 0)
   },
   grad: (g, _, { pads }) => [slice(g, ...pads.map(([before, after], d): Range => [before, g.shape[d] - after]))],
 })
@@ -372,7 +372,7 @@ export function assign_(x: Tensor, value: TensorLike): Tensor {
   const view = sameShape(from.shape, x.shape) ? from : expand(from, x.shape)
   const { stream } = x.storage
   stream.op = 'assign_'
-  stream.k.assign(...aligned([view.detach(), x]))
+  copyTo(view.detach(), x, 'assign')
   x.storage.written('assign_')
   return x
 }

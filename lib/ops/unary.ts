@@ -1,5 +1,5 @@
 /** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
-import { floatOf, promote } from '../dtype.js'
+import { type Buf, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
 import type { JsKernels } from '../runtime/js.js'
 import type { Shape } from '../shape.js'
@@ -38,9 +38,17 @@ interface UnaryRow {
 
 const none: Parameters = { a: 0, b: 0 }
 
+/** Parameters in the precision of the data, so that a float32 value at a bound is at the bound on both devices. */
+function rounded(y: Buf, a: number, b: number): [number, number] {
+  return y instanceof Float32Array ? [Math.fround(a), Math.fround(b)] : [a, b]
+}
+
 function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
   const kernel = `${name}Grad` as 'expGrad'
-  kernels({ [kernel]: ((g, v, dx, a, b) => map2(g, v, dx, (g, v) => row.df!(g, v, a, b))) as JsKernels['expGrad'] })
+  kernels({ [kernel]: ((g, v, dx, a, b) => {
+    const [p, q] = rounded(dx, a, b)
+    map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
+  }) as JsKernels['expGrad'] })
   return rule({
     name: kernel,
     strided: true,
@@ -56,7 +64,10 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
 /** The op of a row: a function of a tensor and the row's parameters. */
 function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tensor {
   const kernel = name as 'exp'
-  kernels({ [kernel]: ((x, y, a, b) => map1(x, y, x => row.f(x, a, b))) as JsKernels['exp'] })
+  kernels({ [kernel]: ((x, y, a, b) => {
+    const [p, q] = rounded(y, a, b)
+    map1(x, y, x => row.f(x, p, q))
+  }) as JsKernels['exp'] })
   const gradient = row.df && gradientRule(name, row)
   const saves = row.saves === 'y' ? { output: true } : { inputs: [0] }
   const self: Rule<Parameters> = rule({

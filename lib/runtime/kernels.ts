@@ -2,7 +2,7 @@
 import { row, type Row } from './row.js'
 
 /** Hash of native/kernels.def: an addon with another one was built from other sources. */
-export const kernelsHash: number = 824900608
+export const kernelsHash: number = 1529304567
 
 /** What the runtime does itself, with its number in a record. */
 export const commands = {
@@ -118,8 +118,8 @@ export const rows: { readonly [K in keyof Kernels<unknown, unknown>]: Row } = {
   normal: row('normal', 105, ['float32'], 'random', 'y:out:T mean:real deviation:real seed:size offset:size'),
   randint: row('randint', 106, ['float32', 'int32'], 'random', 'y:out:T low:real high:real seed:size offset:size'),
   dropout: row('dropout', 107, ['float32'], 'random', 'x:in:T y:out:T p:real seed:size offset:size'),
-  crossEntropy: row('crossEntropy', 108, ['float32'], 'reduction', 'x:in:T target:in:int32 loss:out:T lse:out:T n:size classes:size ignoreIndex:real smoothing:real'),
-  crossEntropyGrad: row('crossEntropyGrad', 109, ['float32'], 'reduction', 'g:in:T x:in:T target:in:int32 lse:in:T dx:out:T n:size classes:size ignoreIndex:real smoothing:real'),
+  crossEntropy: row('crossEntropy', 108, ['float32'], 'reduction', 'x:in:T target:in:int32 loss:out:T top:out:T logSum:out:T n:size classes:size ignoreIndex:real smoothing:real'),
+  crossEntropyGrad: row('crossEntropyGrad', 109, ['float32'], 'reduction', 'g:in:T x:in:T target:in:int32 top:in:T logSum:in:T dx:out:T n:size classes:size ignoreIndex:real smoothing:real'),
   bceWithLogits: row('bceWithLogits', 110, ['float32'], 'elementwise', 'x:stridedIn:T target:stridedIn:T y:out:T'),
   bceWithLogitsGrad: row('bceWithLogitsGrad', 111, ['float32'], 'elementwise', 'g:stridedIn:T x:stridedIn:T target:stridedIn:T dx:out:T'),
   sgdStep: row('sgdStep', 112, ['float32'], 'effect', 'w:inOut:T g:in:T velocity:inOut:T time:inOut:int32 rate:real momentum:real dampening:real decay:real nesterov:size'),
@@ -229,8 +229,8 @@ export interface Kernels<D, S> {
   normal(y: D, mean: number, deviation: number, seed: number, offset: number): void
   randint(y: D, low: number, high: number, seed: number, offset: number): void
   dropout(x: D, y: D, p: number, seed: number, offset: number): void
-  crossEntropy(x: D, target: D, loss: D, lse: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
-  crossEntropyGrad(g: D, x: D, target: D, lse: D, dx: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
+  crossEntropy(x: D, target: D, loss: D, top: D, logSum: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
+  crossEntropyGrad(g: D, x: D, target: D, top: D, logSum: D, dx: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
   bceWithLogits(x: S, target: S, y: D): void
   bceWithLogitsGrad(g: S, x: S, target: S, dx: D): void
   sgdStep(w: D, g: D, velocity: D, time: D, rate: number, momentum: number, dampening: number, decay: number, nesterov: number): void

@@ -251,14 +251,16 @@ export class Stream {
     }
   }
 
-  /** Throws the given failure, or the oldest that nobody has been told of. After it, the stream goes on. */
+  /**
+   * Throws the given failure, or the oldest that nobody has been told of; others wait in its `others`, since one mistake
+   * often fails several commands. After it, the stream goes on.
+   */
   private check(error: number): void {
     const first = error || this.unreported[0]
     if (!first) return
-    const failure = this.failures.get(first)!
-    const at = this.unreported.indexOf(first)
-    if (at >= 0) this.unreported.splice(at, 1)
-    throw failureError(failure)
+    const thrown = failureError(this.failures.get(first)!)
+    thrown.others = this.unreported.splice(0).filter(e => e !== first).map(e => failureError(this.failures.get(e)!))
+    throw thrown
   }
 
   private expectRead(op: string, from: Operand, target: Buf): number {

@@ -122,6 +122,12 @@ template <int count> struct Rows {
       for (int l = 0; l < count; l++) offset[l] += index[d] * layouts[l]->strides[d];
     }
   }
+  // By identity: arguments are evaluated in no fixed order, so a counter in a pack would mix them up.
+  i64 offsetOf(const Layout& layout) const {
+    int l = 0;
+    while (layouts[l] != &layout) l++;
+    return offset[l];
+  }
   void next() {
     for (int d = rank - 1; d >= 0; d--) {
       for (int l = 0; l < count; l++) offset[l] += layouts[l]->strides[d];
@@ -191,10 +197,8 @@ inline void elementwise(Task& task, Out<Y> y, const F& f, StridedIn<First> first
     const Layout* const layouts[] = {&first.at, &rest.at...};
     Rows<1 + int(sizeof...(Rest))> walk(layouts, outer, begin);
     for (i64 row = begin; row < end; row++, walk.next()) {
-      int l = 1;
-      [[maybe_unused]] auto offsetOf = [&] { return walk.offset[l++]; };
       mapRun(n, y.data + row * n, f, Run<First>{first.data + walk.offset[0], at.strides[outer]},
-             Run<Rest>{rest.data + offsetOf(), rest.at.strides[outer]}...);
+             Run<Rest>{rest.data + walk.offsetOf(rest.at), rest.at.strides[outer]}...);
     }
   });
 }

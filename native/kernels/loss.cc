@@ -29,8 +29,8 @@ template <class F> float sumOfRow(const float* x, i64 n, const F& f) {
 }
 
 inline float maxOfRow(const float* x, i64 n) {
-  float m = x[0];
-  for (i64 i = 1; i < n; i++) m = x[i] > m || x[i] != x[i] ? x[i] : m;
+  float m = -__builtin_inff();
+  for (i64 i = 0; i < n; i++) m = x[i] > m || x[i] != x[i] ? x[i] : m;
   return m;
 }
 
@@ -44,40 +44,42 @@ inline float logOf(float x) {
 
 namespace gradus::GRADUS_ISA {
 
-// loss = lse − (1 − s)·x[t] − s/C·Σ x, with lse = log Σ exp x and s the label smoothing.
-void crossEntropy(Task& task, In<float> x, In<int32_t> target, Out<float> loss, Out<float> lse, Size n, Size classes,
-                  Real ignoreIndex, Real smoothing) {
+// loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top), with logSum = log Σ exp(x − top) and s the label smoothing.
+// Kept apart, top and logSum lose no digits to each other.
+void crossEntropy(Task& task, In<float> x, In<int32_t> target, Out<float> loss, Out<float> top, Out<float> logSum,
+                  Size n, Size classes, Real ignoreIndex, Real smoothing) {
   if (!targetsInRange(task, target, classes, ignoreIndex)) return;
   const float on = float(1 - smoothing), off = float(smoothing / double(classes));
-  forRange(task, n, ceilDiv(cheapGrain / 4, classes), [&](i64 begin, i64 end) {
+  forRange(task, n, ceilDiv(cheapGrain / 4, maxOf2(classes, 1)), [&](i64 begin, i64 end) {
     for (i64 r = begin; r < end; r++) {
       const float* row = x.data + r * classes;
       const float m = maxOfRow(row, classes);
       const V shift = V::all(m);
-      lse.data[r] = m + logOf(sumOfRow(row, classes, [&](V v) { return exp(v - shift); }));
+      top.data[r] = m;
+      logSum.data[r] = logOf(sumOfRow(row, classes, [&](V v) { return exp(v - shift); }));
       const int32_t t = target.data[r];
-      const float rest = off == 0 ? 0 : off * sumOfRow(row, classes, [](V v) { return v; });
-      loss.data[r] = t == ignoreIndex ? 0 : lse.data[r] - on * row[t] - rest;
+      const float rest = off == 0 ? 0 : off * sumOfRow(row, classes, [&](V v) { return v - shift; });
+      loss.data[r] = t == ignoreIndex ? 0 : logSum.data[r] - on * (row[t] - m) - rest;
     }
   });
 }
 
-// dx = g·(exp(x − lse) − (1 − s)·onehot(t) − s/C)
-void crossEntropyGrad(Task& task, In<float> g, In<float> x, In<int32_t> target, In<float> lse, Out<float> dx, Size n,
-                      Size classes, Real ignoreIndex, Real smoothing) {
+// dx = g·(exp(x − top − logSum) − (1 − s)·onehot(t) − s/C)
+void crossEntropyGrad(Task& task, In<float> g, In<float> x, In<int32_t> target, In<float> top, In<float> logSum,
+                      Out<float> dx, Size n, Size classes, Real ignoreIndex, Real smoothing) {
   if (!targetsInRange(task, target, classes, ignoreIndex)) return;
   const float on = float(1 - smoothing), off = float(smoothing / double(classes));
-  forRange(task, n, ceilDiv(cheapGrain / 4, classes), [&](i64 begin, i64 end) {
+  forRange(task, n, ceilDiv(cheapGrain / 4, maxOf2(classes, 1)), [&](i64 begin, i64 end) {
     for (i64 r = begin; r < end; r++) {
       const float* row = x.data + r * classes;
       float* out = dx.data + r * classes;
       const int32_t t = target.data[r];
       const float scale = t == ignoreIndex ? 0 : g.data[r];
-      const V shift = V::all(lse.data[r]), by = V::all(scale), low = V::all(off);
+      const V m = V::all(top.data[r]), s = V::all(logSum.data[r]), by = V::all(scale), low = V::all(off);
       i64 c = 0;
-      for (; c + V::lanes <= classes; c += V::lanes) ((exp(V::load(row + c) - shift) - low) * by).store(out + c);
+      for (; c + V::lanes <= classes; c += V::lanes) ((exp(V::load(row + c) - m - s) - low) * by).store(out + c);
       const int left = int(classes - c);
-      if (left) ((exp(V::loadPart(row + c, left) - shift) - low) * by).storePart(out + c, left);
+      if (left) ((exp(V::loadPart(row + c, left) - m - s) - low) * by).storePart(out + c, left);
       if (t != ignoreIndex) out[t] -= scale * on;
     }
   });

@@ -50,7 +50,7 @@ inline bool same(const Strided& a, const Strided& b) {
 }
 inline bool multiplies(const Strided& a, const Strided& b, const Dense& c) {
   const int batch = a.at.rank - 2;
-  if (batch < 0 || a.at.rank != b.at.rank || a.at.dims[batch + 1] != b.at.dims[batch]) return false;
+  if (batch < 0 || batch > maxRank - 2 || a.at.rank != b.at.rank || a.at.dims[batch + 1] != b.at.dims[batch]) return false;
   for (int d = 0; d < batch; d++)
     if (a.at.dims[d] != b.at.dims[d]) return false;
   return leading(a, batch + 1) * Extent(b.at.dims[batch + 1]) == c.size;

@@ -51,8 +51,9 @@ struct TestTask : Task {
   Sharing sharing;
   int scratch = 0;
   static Arena& scratchArena(int i) {
-    static Arena arenas[] = {Arena(size_t(48) << 20), Arena(size_t(48) << 20), Arena(size_t(1) << 20)};
-    return arenas[i];
+    static std::vector<Arena> arenas;
+    while (int(arenas.size()) <= i) arenas.emplace_back(size_t(48) << 20);
+    return arenas[size_t(i)];
   }
   explicit TestTask(Sharing sharing)
       : Task{share, borrow, sharing == Sharing::alone ? 1 : sharing == Sharing::reversed ? 3 : threads::count(), Fault::none, 0, 0},
