@@ -39,9 +39,11 @@ Tensor.prototype.to = function (device) {
 
 export { backward, type BackwardOptions, grad, gradients, type GradOptions, valueAndGrad } from './autograd/backward.js'
 export { customGrad, type CustomGradient } from './autograd/custom.js'
+export { gradcheck, type GradcheckElement, type GradcheckOptions, type GradcheckReport } from './autograd/gradcheck.js'
 export * from './creation.js'
 export type { ArrayOf, DType } from './dtype.js'
 export * from './errors.js'
+export { lockstep, type LockstepOptions, type LockstepReport } from './lockstep.js'
 export { memory, type MemoryReport, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
 export * from './ops/index.js'
 export { concat, stack } from './ops/movement.js'

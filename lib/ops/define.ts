@@ -152,7 +152,7 @@ export function pair(op: string, a: TensorLike, b: TensorLike, dtypeOf: (common:
 function typeOf(op: string, x: TensorLike, other: Tensor): DType {
   if (isTensor(x)) return x.dtype
   if (typeof x === 'boolean') return 'bool'
-  if (typeof x !== 'number') throw new DTypeError(op, `expected a tensor or a number, got ${describe(x)}`)
+  if (typeof x !== 'number') return checkTensor(op, x, 'operand').dtype // throws
   if (isFloating(other.dtype)) return other.dtype
   return Number.isInteger(x) ? 'int32' : 'float32'
 }

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os'
 import { DeviceError, describe } from '../errors.js'
 import { type Environment, readEnvironment } from './environment.js'
 import { JsExecutor, type JsKernels } from './js.js'
+import type { Executor } from './executor.js'
 import { type Loaded, loadNative } from './native.js'
 import { onMemoryChange, Stream } from './stream.js'
 
@@ -37,14 +38,35 @@ function defaultLimit(): number {
   return Math.floor(0.8 * (constrained > 0 && constrained < total ? constrained : total))
 }
 
-function openStream(device: Device): Stream {
-  const options = { eager: environmentOnce().sync, limit: defaultLimit() }
-  if (device === 'js') return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), options)
+/** Puts another executor around the native one. */
+export type Wrap = (native: Executor, kernels: JsKernels, onEvents: () => void) => Executor
+
+/** A new native stream, its executor wrapped or not; `eager`: every record runs as it is issued. */
+export function openNative(wrap: Wrap = native => native, { eager = environmentOnce().sync }: { eager?: boolean } = {}): Stream {
   const result = nativeOnce()
   if ('error' in result) throw result.error
   const { addon, isa } = result.native
   onMemoryChange(bytes => addon.adjustMemory(bytes))
-  return new Stream('native', onEvents => new addon.Stream(isa, onEvents), options)
+  return new Stream('native', onEvents => wrap(new addon.Stream(isa, onEvents), jsKernels!, onEvents), { eager, limit: defaultLimit() })
+}
+
+function openStream(device: Device): Stream {
+  if (device === 'native') return openNative()
+  return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), { eager: environmentOnce().sync, limit: defaultLimit() })
+}
+
+/** Runs a function whose tensors are made on `stream`, which stands in for its device and is the default. */
+export function withStream<T>(stream: Stream, fn: () => T): T {
+  const { device } = stream
+  const [before, default_] = [streams[device], chosen]
+  streams[device] = stream
+  chosen = device
+  try {
+    return fn()
+  } finally {
+    streams[device] = before
+    chosen = default_
+  }
 }
 
 /** The stream of a device; opened at first use. */
@@ -54,7 +76,7 @@ export function streamOf(device: Device): Stream {
 }
 
 export function openStreams(): Stream[] {
-  return Object.values(streams)
+  return Object.values(streams).filter(stream => stream !== undefined)
 }
 
 export function checkDevice(op: string, device: unknown): Device {

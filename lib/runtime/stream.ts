@@ -34,6 +34,8 @@ const inlineCost = 5e4
 /** A program that never awaits blocks at the first mark, until the second is reached. */
 const highWater = 4e8
 const lowWater = 1e8
+/** Growth after which collected storages are looked for. */
+const sweepStep = 16 * 1024 * 1024
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
 const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
 
@@ -58,7 +60,8 @@ export class Stream {
   private readonly unreported: number[] = []
   private tickets = 0
   private closed = false
-  private depth = 0
+  private swept = 0
+  private holds = 0
   private blocked = 0
 
   constructor(
@@ -66,6 +69,13 @@ export class Stream {
     makeExecutor: (onEvents: () => void) => Executor,
     options: { eager: boolean; limit: number },
   ) {
+    // postMessage and structuredClone visit the fields of a tensor and so come here, before anything they cannot copy.
+    Object.defineProperty(this, 'cloning', {
+      enumerable: true,
+      get: () => {
+        throw new StateError('postMessage', 'a tensor cannot be sent to another thread', 'send await t.data() and t.shape, and make a tensor of them there')
+      },
+    })
     this.device = device
     this.executor = makeExecutor(() => this.drain())
     this.eager = options.eager
@@ -202,8 +212,8 @@ export class Stream {
     const { length, cost } = this
     this.length = 0
     this.cost = 0
-    this.report()
     this.executor.submit(this.words, length, this.slots, cost)
+    this.report()
     if (this.executor.inFlight() > highWater) this.block()
   }
 
@@ -219,14 +229,16 @@ export class Stream {
     const { length } = this
     this.length = 0
     this.cost = 0
-    this.report()
     this.executor.run(this.words, length, this.slots)
     this.drain()
+    this.report()
   }
 
+  /** Tells V8 how much memory it cannot see, and frees what it has collected since: new records, for the next hand-over. */
   private report(): void {
     const change = this.heap.takeReport()
     if (change) adjustMemory(change)
+    if (this.heap.bytes - this.swept > sweepStep) this.sweep()
   }
 
   private drain(): void {
@@ -245,8 +257,8 @@ export class Stream {
         i += 7
       }
     }
-    if (this.pending.size === 0 && this.depth > 0) {
-      this.depth = 0
+    if (this.pending.size === 0 && this.holds > 0) {
+      this.holds = 0
       this.executor.hold(false)
     }
   }
@@ -263,43 +275,46 @@ export class Stream {
     throw thrown
   }
 
-  private expectRead(op: string, from: Operand, target: Buf): number {
+  /** A ticket that will settle; known before its command is issued, which may run at once. */
+  private ticket(settle: (error: number) => void): number {
     const ticket = ++this.tickets
-    const bytes = dtypes[from.storage.dtype].bytes
-    this.executor.expect(ticket, target)
-    this.command('read', op, ticket, from.storage.handle, from.offset * bytes, target.byteLength)
+    this.pending.set(ticket, settle)
     return ticket
   }
 
-  private async settled(ticket: number): Promise<void> {
-    const done = new Promise<number>(resolve => this.pending.set(ticket, resolve))
-    if (this.depth++ === 0) this.executor.hold(true)
-    if (this.eager) this.drain()
-    else if (this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0) this.runNow()
+  private issueRead(op: string, ticket: number, from: Operand, target: Buf): void {
+    const bytes = dtypes[from.storage.dtype].bytes
+    this.executor.expect(ticket, target)
+    this.command('read', op, ticket, from.storage.handle, from.offset * bytes, target.byteLength)
+  }
+
+  /** Issues a command with a ticket and resolves when it has run. */
+  private async settled(issue: (ticket: number) => void): Promise<void> {
+    const done = new Promise<number>(resolve => issue(this.ticket(resolve)))
+    if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
+    if (this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0) this.runNow()
     else this.handOver()
     this.check(await done)
   }
 
   /** Fills `target` with a dense operand, at this place in the order; resolves when that has happened. */
   async read(op: string, from: Operand, target: Buf): Promise<void> {
-    await this.settled(this.expectRead(op, from, target))
+    await this.settled(ticket => this.issueRead(op, ticket, from, target))
   }
 
   readSync(op: string, from: Operand, target: Buf): void {
     let error = 0
-    this.pending.set(this.tickets + 1, e => {
+    const ticket = this.ticket(e => {
       error = e
     })
-    this.expectRead(op, from, target)
+    this.issueRead(op, ticket, from, target)
     this.runNow()
     this.check(error)
   }
 
   /** Resolves when everything issued before has run. */
   async mark(): Promise<void> {
-    const ticket = ++this.tickets
-    this.command('mark', 'synchronize', ticket)
-    await this.settled(ticket)
+    await this.settled(ticket => this.command('mark', 'synchronize', ticket))
   }
 
   /** Runs everything issued so far, here and now. */
@@ -341,6 +356,7 @@ export class Stream {
   /** Frees the buffers of collected storages, which also works in a loop that never yields to finalizers. */
   sweep(): void {
     for (const handle of this.executor.sweep()) this.heap.collected(handle)
+    this.swept = this.heap.bytes
   }
 
   close(): void {

@@ -67,29 +67,29 @@ void softmaxColumns(const float* x, float* y, i64 n, i64 step, int lanes) {
   for (i64 k = 0; k < n; k++) m = max(m, take(x + k * step, lanes));
   for (i64 k = 0; k < n; k++) {
     const V e = exp(take(x + k * step, lanes) - m);
-    e.storePart(y + k * step, lanes);
+    put(e, y + k * step, lanes);
     s = s + e;
   }
-  for (i64 k = 0; k < n; k++) (take(y + k * step, lanes) / s).storePart(y + k * step, lanes);
+  for (i64 k = 0; k < n; k++) put(take(y + k * step, lanes) / s, y + k * step, lanes);
 }
 void logSoftmaxColumns(const float* x, float* y, i64 n, i64 step, int lanes) {
   V m = V::all(-__builtin_inff()), s = V::all(0);
   for (i64 k = 0; k < n; k++) m = max(m, take(x + k * step, lanes));
   for (i64 k = 0; k < n; k++) s = s + exp(take(x + k * step, lanes) - m);
   s = log(s);
-  for (i64 k = 0; k < n; k++) (take(x + k * step, lanes) - m - s).storePart(y + k * step, lanes);
+  for (i64 k = 0; k < n; k++) put(take(x + k * step, lanes) - m - s, y + k * step, lanes);
 }
 void softmaxGradColumns(const float* g, const float* y, float* dx, i64 n, i64 step, int lanes) {
   V s = V::all(0);
   for (i64 k = 0; k < n; k++) s = s + take(g + k * step, lanes) * take(y + k * step, lanes);
   for (i64 k = 0; k < n; k++)
-    (take(y + k * step, lanes) * (take(g + k * step, lanes) - s)).storePart(dx + k * step, lanes);
+    put(take(y + k * step, lanes) * (take(g + k * step, lanes) - s), dx + k * step, lanes);
 }
 void logSoftmaxGradColumns(const float* g, const float* y, float* dx, i64 n, i64 step, int lanes) {
   V s = V::all(0);
   for (i64 k = 0; k < n; k++) s = s + take(g + k * step, lanes);
   for (i64 k = 0; k < n; k++)
-    (take(g + k * step, lanes) - exp(take(y + k * step, lanes)) * s).storePart(dx + k * step, lanes);
+    put(take(g + k * step, lanes) - exp(take(y + k * step, lanes)) * s, dx + k * step, lanes);
 }
 
 // Calls row(offset) for each row, or columns(offset, lanes) for each strip of columns.

@@ -182,11 +182,11 @@ inline Plan matmuls() {
 }
 
 // Along the middle of [outer, n, inner]: inputs and output of that size.
-inline Plan slices(int operands, double scale) {
+inline Plan slices(int operands, double scale, bool sums = false) { // sums: terms of about `scale` are added up
   Plan plan;
   const auto add = [&](Size o, Size n, Size i) {
     plan.emplace_back(text(o) + " " + text(n) + " " + text(i), std::vector<Spec>(size_t(operands), Spec{{o * n * i}}),
-                      std::vector<double>{double(o), double(n), double(i)}, double(n + 1), scale);
+                      std::vector<double>{double(o), double(n), double(i)}, double(n + 1), sums ? scale * double(n + 1) : scale);
   };
   for (Size n = 0; n < lengths; n++) add(2, n, 1), add(2, 3, n), add(n, 2, 1);
   for (const Size n : {1, 5, 17}) add(3, n, 7), add(0, n, 3), add(2, n, 0);
@@ -230,14 +230,14 @@ inline Plan nonzeros() {
   return plan;
 }
 
-// x, target → loss, log-sum-exp · g, x, target, log-sum-exp → dx. Class 7, where there is one, is ignored.
+// x, target → loss, top, logSum · g, x, target, top, logSum → dx. Class 7, where there is one, is ignored.
 inline Plan crossEntropies(bool gradient) {
   Plan plan;
   const auto add = [&](Size n, Size classes, double smoothing) {
-    const Spec rows{{n}}, x{{n * classes}}, target{{n}, {}, Values::indices, classes};
-    plan.emplace_back(text(n) + " of " + text(classes), gradient ? std::vector<Spec>{rows, x, target, rows, x}
-                                                                  : std::vector<Spec>{x, target, rows, rows},
-                      std::vector<double>{double(n), double(classes), 7, smoothing}, double(classes), gradient ? 1500 : 8);
+    const Spec rows{{n}}, x{{n * classes}}, target{{n}, {}, Values::indices, classes}, top{{n}, {}, Values::sevens};
+    plan.emplace_back(text(n) + " of " + text(classes), gradient ? std::vector<Spec>{rows, x, target, top, rows, x}
+                                                                  : std::vector<Spec>{x, target, rows, rows, rows},
+                      std::vector<double>{double(n), double(classes), 7, smoothing}, double(classes), 8);
   };
   for (Size c = 1; c < lengths; c++) add(c % 5 + 1, c, c % 3 ? 0 : 0.25);
   add(0, 10, 0), add(300, 10, 0.1), add(64, 1000, 0);
@@ -284,9 +284,9 @@ inline const std::map<std::string, std::function<Plan()>>& plans() {
       {"cumsum", [] { return slices(2, 1); }},
       {"matmul", matmuls},
       {"softmax", [] { return slices(2, 1); }},
-      {"softmaxGrad", [] { return slices(3, 20); }},
+      {"softmaxGrad", [] { return slices(3, 9, true); }},
       {"logSoftmax", [] { return slices(2, 8); }},
-      {"logSoftmaxGrad", [] { return slices(3, 60 * 30); }},
+      {"logSoftmaxGrad", [] { return slices(3, 60, true); }},
       {"gather", [] { return indexing(true, false); }},
       {"scatterAdd", [] { return indexing(true, true); }},
       {"indexSelect", [] { return indexing(false, false); }},
