@@ -152,6 +152,7 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
       for (size_t i = 0; i < events.size(); i += events[i] == Events::settled ? 3 : 7)
         if (events[i] == Events::settled) targets.erase(uint64_t(events[i + 1]));
       auto result = Napi::Float64Array::New(env, events.size());
+      if (result.IsEmpty()) return env.Undefined(); // the environment is being torn down
       if (!events.empty()) std::memcpy(result.Data(), events.data(), events.size() * sizeof(double));
       return result;
     });

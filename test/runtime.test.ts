@@ -114,8 +114,8 @@ describe.each(devices)('%s', device => {
     const { limit, bytes } = memory()[device]!
     setMemoryLimit(device, bytes + 1e6)
     try {
-      expect(() => zeros([1e6], { device })).toThrow(MemoryError)
-      expect(() => zeros([1e6], { device })).toThrow(/full: 4000000 bytes more would exceed the limit/)
+      expect(() => zeros([1e8], { device })).toThrow(MemoryError)
+      expect(() => zeros([1e8], { device })).toThrow(/full: 400000000 bytes more would exceed the limit/)
       zeros([10], { device }).dispose()
     } finally {
       setMemoryLimit(device, limit)

@@ -84,6 +84,7 @@ function shareAtTies(g: Tensor, wins: Tensor, a: Tensor, b: Tensor): Tensor[] {
 
 function modulo(a: number, b: number): number {
   const r = a % b
+  if (Number.isNaN(r)) return r
   return r !== 0 && r < 0 !== b < 0 ? (Math.abs(b) === Number.POSITIVE_INFINITY ? b : r + b) : r
 }
 

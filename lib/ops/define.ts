@@ -1,7 +1,7 @@
 import { Node } from '../autograd/graph.js'
 import { type Buf, type DType, isFloating, promote } from '../dtype.js'
 import { DeviceError, DTypeError, describe } from '../errors.js'
-import { type Device, defaultDevice, streamOf } from '../runtime/device.js'
+import { checkDevice, type Device, defaultDevice, streamOf } from '../runtime/device.js'
 import type { JsKernels, Strided } from '../runtime/js.js'
 import type { Kernels } from '../runtime/kernels.js'
 import type { Operand, Stream } from '../runtime/stream.js'
@@ -216,7 +216,7 @@ export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy')
 
 /** The stream of a named device, or of the default one. */
 export function streamFor(device: Device | undefined): Stream {
-  return streamOf(device ?? defaultDevice())
+  return streamOf(device === undefined ? defaultDevice() : checkDevice('device', device))
 }
 
 export type { Buf, Strided }

@@ -13,8 +13,9 @@ kernels({
   assign: (x, y) => move(x, y),
   fill: (y, value) => {
     const step = y.strides.at(-1) ?? 0
+    const v = y.data instanceof Uint8Array ? Number(value !== 0) : value
     forRows([y], ([o], n) => {
-      for (let j = 0; j < n; j++) y.data[o + j * step] = value
+      for (let j = 0; j < n; j++) y.data[o + j * step] = v
     })
   },
   arange: (y, start, step) => {

@@ -3,11 +3,12 @@ import { type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError, ShapeError } from '../errors.js'
 import type { JsKernels } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
+import { noGrad } from '../scope.js'
 import { axesOf, coalesce, format, type Shape, type Slices, sizeOf, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
 import { equal, isFinite, where } from './compare.js'
-import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule, type Saved } from './define.js'
+import { apply, applyTo, cast, checkTensor, copyTo, empty, kernels, type Rule, rule, type Saved } from './define.js'
 import { forOutputs } from './loops.js'
 import { flip, reshape } from './movement.js'
 import { exp, log, sqrt, square } from './unary.js'
@@ -36,18 +37,27 @@ function plan(op: string, x: Tensor, axes: Axes | undefined, options: KeepDims |
 
 /** The operand with kept dims first and reduced dims last, each part with as few dims as possible; and the number kept. */
 function arranged(x: Tensor, axes: readonly number[]): [Operand, number] {
-  const pick = (wanted: boolean) => {
-    const dims = x.shape.flatMap((_, d) => (axes.includes(d) === wanted ? [d] : []))
-    return coalesce(
+  const pick = (wanted: boolean) => x.shape.flatMap((_, d) => (axes.includes(d) === wanted ? [d] : []))
+  const merged = (dims: readonly number[]) =>
+    coalesce(
       dims.map(d => x.shape[d]),
       [dims.map(d => x.strides[d])],
     )
-  }
-  const kept = pick(false)
-  const reduced = pick(true)
+  const [kept, reduced] = [merged(pick(false)), merged(pick(true))]
   const shape = [...kept.dims, ...reduced.dims]
-  if (shape.length > 6) throw new ShapeError('reduce', `a view of shape ${format(x.shape)} with these axes has too many separate dims`, 'use contiguous() first, or reduce in two steps')
+  if (shape.length > 6) return written(x, pick(false), pick(true))
   return [{ storage: x.storage, offset: x.offset, shape, strides: [...kept.strides[0], ...reduced.strides[0]] }, kept.dims.length]
+}
+
+/** More dims than a kernel takes: the operand is written out as a matrix. */
+function written(x: Tensor, kept: readonly number[], reduced: readonly number[]): [Operand, number] {
+  const order = [...kept, ...reduced]
+  const view = noGrad(() => x.permute(order))
+  const y = empty('contiguous', view.shape, x.dtype, x.storage.stream)
+  copyTo(view, y)
+  view.dispose()
+  const shape = [sizeOf(kept.map(d => x.shape[d])), sizeOf(reduced.map(d => x.shape[d]))]
+  return [{ storage: y.storage, offset: 0, shape, strides: [shape[1], 1] }, 1]
 }
 
 type Fold = 'prod' | 'max' | 'min' | 'argmax' | 'argmin' | 'any' | 'all'

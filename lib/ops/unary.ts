@@ -24,6 +24,8 @@ interface Parameters {
 interface UnaryRow {
   /** The value, from the input. */
   f(x: number, a: number, b: number): number
+  /** The value of an int32, where it differs: wrapping. */
+  int?(x: number): number
   /** int32 stays int32; else it becomes float32. */
   readonly keepsInt?: true
   /** What the derivative is computed from. */
@@ -66,7 +68,7 @@ function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tens
   const kernel = name as 'exp'
   kernels({ [kernel]: ((x, y, a, b) => {
     const [p, q] = rounded(y, a, b)
-    map1(x, y, x => row.f(x, p, q))
+    map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
   }) as JsKernels['exp'] })
   const gradient = row.df && gradientRule(name, row)
   const saves = row.saves === 'y' ? { output: true } : { inputs: [0] }
@@ -104,7 +106,7 @@ export const abs: SameShape<[]> = plain('abs', { f: Math.abs, keepsInt: true, gr
 /** −1, 0 or 1. */
 export const sign: SameShape<[]> = plain('sign', { f: Math.sign, keepsInt: true, grad: flat })
 /** x². */
-export const square: SameShape<[]> = plain('square', { f: x => (Number.isInteger(x) && Math.abs(x) > 94906265 ? Math.imul(x, x) : x * x), keepsInt: true, grad: (g, x) => mul(g, add(x, x)) })
+export const square: SameShape<[]> = plain('square', { f: x => x * x, int: x => Math.imul(x, x), keepsInt: true, grad: (g, x) => mul(g, add(x, x)) })
 /** The next lower whole number. */
 export const floor: SameShape<[]> = plain('floor', { f: Math.floor, grad: flat })
 /** The next higher whole number. */

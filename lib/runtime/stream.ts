@@ -39,8 +39,17 @@ const sweepStep = 16 * 1024 * 1024
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
 const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
 
+/** Reached from every tensor through its storage. */
+const uncloneable = {
+  get tensor(): never {
+    throw new StateError('postMessage', 'a tensor cannot be sent to another thread', 'send await t.data() and t.shape, and make a tensor of them there')
+  },
+}
+
 /** Commands of one module instance on one device: issued here, run in order by an executor. */
 export class Stream {
+  /** The first field: postMessage and structuredClone visit it before they meet something they cannot copy. */
+  readonly cloning: object = uncloneable
   readonly device: 'native' | 'js'
   readonly heap: Heap
   /** Kernel calls. Each appends a record and returns; nothing has run yet. */
@@ -69,13 +78,6 @@ export class Stream {
     makeExecutor: (onEvents: () => void) => Executor,
     options: { eager: boolean; limit: number },
   ) {
-    // postMessage and structuredClone visit the fields of a tensor and so come here, before anything they cannot copy.
-    Object.defineProperty(this, 'cloning', {
-      enumerable: true,
-      get: () => {
-        throw new StateError('postMessage', 'a tensor cannot be sent to another thread', 'send await t.data() and t.shape, and make a tensor of them there')
-      },
-    })
     this.device = device
     this.executor = makeExecutor(() => this.drain())
     this.eager = options.eager

@@ -1,5 +1,6 @@
 // Indexing along the middle of [outer, n, inner].                                           twin: lib/ops/embedding.ts
-// Indices are checked before anything is written, so a command that fails has changed nothing.
+// Indices are checked before anything is written, so a command that fails has changed nothing. Where y is empty, the
+// sizes may be anything, and their products too large for int64.
 #include "kernel.h"
 
 namespace {
@@ -21,7 +22,7 @@ template <> float joined(float a, float b) { return a + b; }
 // y[o, j, i] = x[o, index[o, j, i], i]
 template <class T>
 void gatherAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
-  if (!inRange(task, index, n)) return;
+  if (!inRange(task, index, n) || y.size == 0) return;
   forRange(task, outer * k, ceilDiv(cheapGrain, maxOf2(inner, 1)), [&](i64 begin, i64 end) {
     for (i64 row = begin; row < end; row++) {
       const T* from = x.data + row / k * n * inner;
@@ -36,7 +37,7 @@ void gatherAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer, Siz
 // y = 0, then y[o, index[o, j, i], i] += g[o, j, i], in the order of j.
 template <class T>
 void scatterAddAll(Task& task, In<T> g, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
-  if (!inRange(task, index, n)) return;
+  if (!inRange(task, index, n) || y.size == 0) return;
   forRange(task, outer, ceilDiv(cheapGrain, maxOf2((n + k) * inner, 1)), [&](i64 begin, i64 end) {
     for (i64 o = begin; o < end; o++) {
       T* to = y.data + o * n * inner;
@@ -54,7 +55,7 @@ void scatterAddAll(Task& task, In<T> g, In<int32_t> index, Out<T> y, Size outer,
 // y[o, j, :] = x[o, index[j], :]
 template <class T>
 void indexSelectAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
-  if (!inRange(task, index, n)) return;
+  if (!inRange(task, index, n) || y.size == 0) return;
   forRange(task, outer * k, ceilDiv(cheapGrain, maxOf2(inner, 1)), [&](i64 begin, i64 end) {
     for (i64 row = begin; row < end; row++)
       __builtin_memcpy(y.data + row * inner, x.data + (row / k * n + index.data[row % k]) * inner,
@@ -65,7 +66,7 @@ void indexSelectAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer
 // y = 0, then y[o, index[j], :] += g[o, j, :], in the order of j; a thread owns some of the columns.
 template <class T>
 void indexAddAll(Task& task, In<T> g, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
-  if (!inRange(task, index, n)) return;
+  if (!inRange(task, index, n) || y.size == 0) return;
   constexpr i64 width = 64;
   const i64 strips = ceilDiv(inner, width);
   forRange(task, outer * strips, ceilDiv(cheapGrain, maxOf2((n + k) * minOf2(width, inner), 1)), [&](i64 begin, i64 end) {

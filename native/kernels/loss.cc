@@ -4,6 +4,8 @@
 namespace {
 
 bool targetsInRange(Task& task, In<int32_t> target, Size classes, Real ignoreIndex) {
+  if (target.size && classes == 0) task.fault = Fault::contract; // a row without classes has no maximum
+  if (task.failed()) return false;
   for (i64 i = 0; i < target.size; i++) {
     const int32_t t = target.data[i];
     if (t == ignoreIndex || (t >= 0 && t < classes)) continue;

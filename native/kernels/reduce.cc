@@ -197,6 +197,8 @@ template <bool largest, class T> void argFold(Task& task, StridedIn<T> x, Out<in
   const int outer = reduced.rank ? reduced.rank - 1 : 0;
   const i64 n = reduced.rank ? reduced.dims[outer] : 1, stride = reduced.rank ? reduced.strides[outer] : 1;
   const i64 rows = elements(reduced, 0, outer);
+  if (y.size && n * rows == 0) task.fault = Fault::contract; // the largest of nothing has no place
+  if (task.failed()) return;
   forOutputs(task, x, y.size, kept, [&](i64 output, const T* p) {
     const Layout* const layouts[] = {&reduced};
     Rows<1> walk(layouts, outer, 0);
@@ -229,7 +231,7 @@ template <Bool settles> void search(Task& task, StridedIn<Bool> x, Out<Bool> y, 
 }
 
 template <class T> void cumsumAll(Task& task, In<T> x, Out<T> y, Size outer, Size n, Size inner) {
-  if (n == 0) return;
+  if (y.size == 0) return; // then n * inner may be too large for int64
   forRange(task, outer, ceilDiv(cheapGrain, n * maxOf2(inner, 1)), [&](i64 begin, i64 end) {
     for (i64 o = begin; o < end; o++)
       for (i64 i = 0; i < inner; i++) {
@@ -270,6 +272,7 @@ void cumsum(Task& task, In<int32_t> x, Out<int32_t> y, Size outer, Size n, Size 
 
 // ∂ ∏x / ∂xₖ is the product of all the others: with one zero only its own place differs from 0, with two none does.
 void prodGrad(Task& task, In<float> g, In<float> x, Out<float> dx, Size outer, Size n, Size inner) {
+  if (dx.size == 0) return;
   forRange(task, outer, ceilDiv(cheapGrain, maxOf2(n * inner, 1)), [&](i64 begin, i64 end) {
     for (i64 o = begin; o < end; o++)
       for (i64 i = 0; i < inner; i++) {

@@ -186,8 +186,8 @@ void Interpreter::run(const double* words, i64 count, const double* slots, i64 s
 
 void Interpreter::runRecord(const double* words, i64 length, const double* slots, i64 slotCount) {
   Record record(words, length, table, slots, slotCount);
-  const double id = words[1];
-  if (!(id >= 0 && id < commandCount + rowCount)) report(Fault::unknownKernel, record);
+  const int id = record.id();
+  if (id < 0 || id >= commandCount + rowCount) report(Fault::unknownKernel, record);
   else if (id < commandCount) runCommand(record);
   else runKernel(record);
 }
@@ -221,11 +221,33 @@ void Interpreter::runKernel(Record& record) {
 
 // alloc handle bytes · free handle · upload handle stage · read ticket handle offset bytes · mark ticket ·
 // guard handles… (if one of them is spoilt, effects are skipped up to the next step) · step
+static int wordsOf(Command command) {
+  switch (command) {
+    case Command::alloc: case Command::upload: return 2;
+    case Command::free: case Command::mark: return 1;
+    case Command::read: return 4;
+    case Command::step: return 0;
+    case Command::guard: case Command::count: return -1; // any number
+  }
+  return -1;
+}
+
 void Interpreter::runCommand(Record& record) {
-  switch (Command(record.id())) {
+  const Command command = Command(record.id());
+  if (wordsOf(command) >= 0 && record.remaining() != wordsOf(command)) {
+    const uint32_t error = report(Fault::malformed, record);
+    // Somebody may be waiting for the ticket.
+    if (command == Command::read || command == Command::mark) events.add({Events::settled, record.word(), double(error)});
+    return;
+  }
+  switch (command) {
     case Command::alloc: {
       const double handle = record.word();
       const i64 bytes = record.whole(record.word());
+      if (record.fault != Fault::none) {
+        report(record.fault, record);
+        return;
+      }
       auto* data = static_cast<unsigned char*>(memory::take(bytes));
       const Fault fault = table.open(handle, data, data ? bytes : 0);
       if (fault != Fault::none) {

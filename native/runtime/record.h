@@ -28,8 +28,8 @@ class Record {
   Record(const double* words, i64 length, Table& table, const double* slots, i64 slotCount)
       : at(words + headerWords), end(words + length), words(words), table(table), slots(slots), slotCount(slotCount) {}
 
-  int id() const { return int(words[1]); }
-  int dtype() const { return words[2] >= 0 && words[2] < 16 ? int(words[2]) : -1; }
+  int id() const { return small(words[1]); }
+  int dtype() const { return small(words[2]); }
   double tag() const { return words[3]; }
 
   Fault fault = Fault::none;
@@ -39,7 +39,7 @@ class Record {
   double word() {
     if (at < end) return *at++;
     fail(Fault::malformed);
-    return 0;
+    return -1; // no handle: what is missing must not name a buffer
   }
   i64 remaining() const { return end - at; }
   bool finished() const { return at == end; }
@@ -85,6 +85,8 @@ class Record {
   }
 
  private:
+  static int small(double word) { return word >= 0 && word < 65536 && word == int(word) ? int(word) : -1; }
+
   // The lowest and the highest element that a layout touches.
   template <class T> T* reach(Buffer* buffer, Operand::Use use, i64 offset, const Layout& layout) {
     i64 low = offset, high = offset, expected = 1;
@@ -95,7 +97,7 @@ class Record {
       if (layout.dims[d] != 1 && layout.strides[d] != expected) contiguous = false;
       if (__builtin_mul_overflow(layout.dims[d] - 1, layout.strides[d], &span) ||
           __builtin_add_overflow(span < 0 ? low : high, span, span < 0 ? &low : &high) ||
-          __builtin_mul_overflow(expected, layout.dims[d], &expected)) {
+          __builtin_mul_overflow(expected, layout.dims[d], &expected) || high == INT64_MAX) {
         fail(Fault::outOfBounds);
         return nullptr;
       }

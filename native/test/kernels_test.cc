@@ -6,42 +6,12 @@
 
 #include "check.h"
 #include "dispatch.h"
-#include "plans.h"
+#include "rows.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
 namespace gradus::test {
 namespace {
-
-enum class Group { elementwise, reduction, gemm, movement, random, effect };
-enum class Aliasing { distinct, exact };
-
-struct RowOfTest {
-  Row row;
-  const char* name;
-  int dtype;
-  Group group;
-  Aliasing aliasing;
-  std::vector<Parameter> parameters;
-  void (*call)(AnyKernel, Task&, const Arguments&);
-};
-
-std::vector<RowOfTest> allRows() {
-  std::vector<RowOfTest> rows;
-#define COMMAND(name)
-#define ADD(kernel, T, group, aliasing) \
-  rows.push_back({Row::kernel, #kernel, dtypeCode<T>, Group::group, Aliasing::aliasing, \
-                  Shape<signature::kernel<T>>::parameters(), Shape<signature::kernel<T>>::call});
-#define ROW_FLOAT(name, ...) ADD(name, float, __VA_ARGS__)
-#define ROW_NUMBER(name, ...) ADD(name, float, __VA_ARGS__) ADD(name, int32_t, __VA_ARGS__)
-#define ROW_BOOL(name, ...) ADD(name, Bool, __VA_ARGS__)
-#define ROW_ANY(name, ...) ROW_NUMBER(name, __VA_ARGS__) ADD(name, Bool, __VA_ARGS__) ADD(name, double, __VA_ARGS__)
-#define KERNEL(name, dtypes, group, aliasing, ...) ROW_##dtypes(name, group, aliasing)
-#include "kernels.def"
-#undef KERNEL
-#undef COMMAND
-  return rows;
-}
 
 // ---- running a case ----
 
@@ -281,18 +251,8 @@ void testCase(const RowOfTest& row, const Planned& planned, uint64_t seed) {
 }
 
 void testRow(const RowOfTest& row) {
-  int inputs = 0;
-  size_t numbers = 0;
-  for (const Parameter& p : row.parameters) inputs += p.use == Use::in, numbers += p.use == Use::number;
-  const auto found = plans().find(row.name);
-  const bool plain = row.group == Group::elementwise;
-  if (!check::that(plain || found != plans().end(), "%s: no plan; add one to native/test/plans.h", row.name)) return;
-  const Plan plan = found != plans().end() ? found->second() : elementwise(inputs, numbers);
-  const size_t operands = row.parameters.size() - numbers;
-  const bool fits = std::all_of(plan.begin(), plan.end(), [&](const Planned& p) {
-    return p.operands.size() == operands && p.numbers.size() == numbers;
-  });
-  if (!check::that(fits, "%s: its plan in native/test/plans.h has other parameters", row.name)) return;
+  const Plan plan = planOf(row);
+  check::that(!plan.empty(), "%s: native/test/plans.h has no plan that fits its parameters", row.name);
   uint64_t seed = 1;
   for (const Planned& planned : plan) testCase(row, planned, seed++);
 }

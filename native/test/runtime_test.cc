@@ -1,11 +1,8 @@
-// Interpreter and stream without Node: what good records do, and how each kind of bad one is refused.
+// The interpreter without Node: what good records do, and how each kind of bad one is refused.
+// With an argument: with red zones around every buffer, as under GRADUS_CHECK=1.
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cmath>
-#include <thread>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #include "check.h"
 #include "records.h"
@@ -59,7 +56,7 @@ void slots() {
   CHECK(near(m.read(1, 6), {1, 2, 3, 3, 3, 3}));
   CHECK(m.run(clamp.take(), {3}).only() == Fault::malformed); // slot 1 of 1
   CHECK(m.errorOf(1) != 0);
-  CHECK(m.run(Rec(Row::clamp, f32).flat(0, 6).dense(1, 0, 6).slot(-1).number(0).take(), {3}).only() == Fault::malformed);
+  CHECK(Prepared().run(Rec(Row::clamp, f32).flat(0, 6).dense(1, 0, 6).slot(-1).number(0).take(), {3}).only() == Fault::malformed);
   const auto kept = Rec(Row::sum, f32).flat(0, 6).dense(0, 0, 1).slot(0).number(1);
   CHECK(m.run(kept.take(), {0.5}).only() == Fault::malformed); // a size must be whole, from a slot as well
 }
@@ -71,7 +68,8 @@ void refused(Fault expected, const Words& words, const char* what) {
   const Report report = m.run(words);
   check::that(report.only() == expected, "%s: fault %d (of %zu), not %d", what, int(report.only()), report.failures.size(), int(expected));
   if (report.failures.size() == 1) CHECK(report.failures[0].tag == tagOfTests || expected == Fault::malformed);
-  check::that(near(m.read(0, 6), ramp), "%s: changed a buffer", what);
+  const bool output = expected == Fault::aliased; // those write to the ramp: it is spoilt, like any output of a failure
+  check::that(output ? m.errorOf(0) != 0 : near(m.read(0, 6), ramp), "%s: changed a buffer", what);
 }
 template <class... R> void refusedAll(Fault fault, const char* what, const R&... records) {
   (refused(fault, records.take(), what), ...);
@@ -117,7 +115,7 @@ void badExtents() {
 }
 
 void badShapes() {
-  refusedAll(Fault::contract, "sizes that do not fit", Rec(Row::add, f32).flat(0, 6).flat(0, 5).dense(1, 0, 6), add(0, 0, 1, 0).dense(0, 0, 0).number(0).take().empty() ? add(0, 0, 1, 6) : Rec(Row::add, f32).flat(0, 5).flat(0, 5).dense(1, 0, 6),
+  refusedAll(Fault::contract, "sizes that do not fit", Rec(Row::add, f32).flat(0, 6).flat(0, 5).dense(1, 0, 6), Rec(Row::add, f32).flat(0, 5).flat(0, 5).dense(1, 0, 6),
              Rec(Row::add, f32).strided(0, 0, {2, 3}, {3, 1}).strided(0, 0, {3, 2}, {2, 1}).dense(1, 0, 6),
              Rec(Row::sum, f32).flat(0, 6).dense(1, 0, 1).number(2).number(1), Rec(Row::sum, f32).flat(0, 6).dense(1, 0, 6).number(0).number(1),
              Rec(Row::matmul, f32).strided(0, 0, {2, 3}, {3, 1}).strided(0, 0, {2, 3}, {3, 1}).dense(1, 0, 4),
@@ -164,6 +162,8 @@ void badValues() {
   CHECK(report.failures.size() == 1 && report.failures[0].value == 6 && report.failures[0].position == 2);
   CHECK(m.errorOf(1) == report.failures[0].error);
   CHECK(m.run(Rec(Row::argmax, f32).strided(0, 0, {3, 0}, {1, 1}).dense(3, 0, 3).number(1)).only() == Fault::contract); // of nothing
+  m.run(alloc(5, 36)), m.upload(4, std::vector<int32_t>{7, 7, 7}); // all ignored, so that only the missing classes are wrong
+  CHECK(m.run(Rec(Row::crossEntropy, f32).dense(0, 0, 0).dense(4, 0, 3).dense(5, 0, 3).dense(5, 3, 3).dense(5, 6, 3).number(3).number(0).number(7).number(0)).only() == Fault::contract);
 }
 
 // Sizes whose product is zero although factors are huge: nothing to do, and nothing to overflow or count through.
@@ -187,14 +187,11 @@ void emptyButHuge() {
 }
 
 } // namespace
-
-void runtimeFailures();
-void runtimeStreams();
-
 } // namespace gradus::test
 
-int main() {
+int main(int count, char**) {
   using namespace gradus::test;
+  if (count > 1) gradus::memory::checkEverything();
   gradus::threads::configure(3);
   goodRecords();
   slots();
@@ -204,7 +201,5 @@ int main() {
   badLengths();
   badValues();
   emptyButHuge();
-  runtimeFailures();
-  runtimeStreams();
   return check::finish();
 }
