@@ -55,6 +55,8 @@ if (json) {
   console.log(
     `native  ${(system.native.isa ?? '').padEnd(8)} ${String(system.native.threads).padEnd(8)} ${xor.native.loss.toFixed(4).padEnd(9)} ${xor.native.accuracy.toFixed(2).padEnd(13)} ${(mnist.testAccuracy * 100).toFixed(2)} %         ${rate(mnist.samplesPerSecond)}`,
   )
-  console.log(`js      —        1        ${xor.js.loss.toFixed(4).padEnd(9)} ${xor.js.accuracy.toFixed(2).padEnd(13)} (a slice)       ${rate(mnist.jsSamplesPerSecond)}`)
+  console.log(
+    `js      —        1        ${xor.js.loss.toFixed(4).padEnd(9)} ${xor.js.accuracy.toFixed(2).padEnd(13)} (a slice)       ${rate(mnist.jsSamplesPerSecond)}`,
+  )
   console.log(`\nnative trains ${(mnist.samplesPerSecond / mnist.jsSamplesPerSecond).toFixed(0)} times as fast as js`)
 }

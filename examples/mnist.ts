@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Device, data, Generator, layers, metrics, Model, type Tensor, tensor } from 'gradus'
+import { type Device, data, Generator, layers, Model, metrics, type Tensor, tensor } from 'gradus'
 
 export interface Digits {
   /** Pixels from 0 to 1: [n, 784]. */
@@ -50,7 +50,9 @@ function print({ matrix, classes, accuracy, macro }: metrics.ClassificationRepor
   for (const [digit, row] of matrix.entries()) console.log(`${digit}  ${row.map(n => String(n).padStart(5)).join('')}`)
   console.log('\ndigit  precision  recall     F1  samples')
   for (const [digit, c] of classes.entries())
-    console.log(`${digit}          ${c.precision.toFixed(4)}  ${c.recall.toFixed(4)} ${c.f1.toFixed(4)}  ${String(c.support).padStart(7)}`)
+    console.log(
+      `${digit}          ${c.precision.toFixed(4)}  ${c.recall.toFixed(4)} ${c.f1.toFixed(4)}  ${String(c.support).padStart(7)}`,
+    )
   console.log(`mean       ${macro.precision.toFixed(4)}  ${macro.recall.toFixed(4)} ${macro.f1.toFixed(4)}`)
 }
 
@@ -61,4 +63,3 @@ if (import.meta.url === pathToFileURL(process.argv[1]!).href) {
   await model.fit(train.x, train.y, { epochs: 5, batchSize: 128, generator: new Generator(2) })
   print(await report(model, test))
 }
-

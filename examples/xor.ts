@@ -11,7 +11,12 @@
 import { pathToFileURL } from 'node:url'
 import { type Device, dense, Generator, sequential } from 'gradus'
 
-const x = [[0, 0], [0, 1], [1, 0], [1, 1]]
+const x = [
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [1, 1],
+]
 const y = [[0], [1], [1], [0]]
 
 export async function trainXor(learningRate: number, options: { device?: Device; seed?: number } = {}) {

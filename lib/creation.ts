@@ -30,7 +30,13 @@ function finish<S extends Shape>(t: Tensor<S>, options: CreateOptions): Tensor<S
 }
 
 /** A tensor whose content one kernel writes. */
-function made<const S extends Shape>(op: string, shape: S, dtype: DType, options: CreateOptions, write: (stream: Stream, y: Tensor) => void): Tensor<S> {
+function made<const S extends Shape>(
+  op: string,
+  shape: S,
+  dtype: DType,
+  options: CreateOptions,
+  write: (stream: Stream, y: Tensor) => void,
+): Tensor<S> {
   const stream = streamFor(options.device)
   stream.op = op
   const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(checkShape(op, shape))), shape)
@@ -47,20 +53,38 @@ function shapeOfNested(op: string, values: readonly Values[]): number[] {
 }
 
 /** Copies nested values in row-major order; refuses ragged ones. */
-function fillNested(op: string, values: Values, shape: readonly number[], depth: number, put: (v: number | boolean) => void): void {
+function fillNested(
+  op: string,
+  values: Values,
+  shape: readonly number[],
+  depth: number,
+  put: (v: number | boolean) => void,
+): void {
   if (depth === shape.length) {
     if (typeof values === 'number' || typeof values === 'boolean') return put(values)
     if (typeof values === 'bigint') return put(Number(values))
-    throw new DTypeError(op, `expected numbers, got ${describe(values)} at depth ${depth}`, Array.isArray(values) ? 'all rows must be nested equally deep' : undefined)
+    throw new DTypeError(
+      op,
+      `expected numbers, got ${describe(values)} at depth ${depth}`,
+      Array.isArray(values) ? 'all rows must be nested equally deep' : undefined,
+    )
   }
   if (!Array.isArray(values) || values.length !== shape[depth])
-    throw new ShapeError(op, `nested arrays are ragged: expected ${shape[depth]} values at depth ${depth}, got ${Array.isArray(values) ? values.length : describe(values)}`, 'all rows must have equal lengths')
+    throw new ShapeError(
+      op,
+      `nested arrays are ragged: expected ${shape[depth]} values at depth ${depth}, got ${Array.isArray(values) ? values.length : describe(values)}`,
+      'all rows must have equal lengths',
+    )
   for (const value of values) fillNested(op, value, shape, depth + 1, put)
 }
 
 function checkInt(op: string, value: number): number {
   if (Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31) return value
-  throw new DTypeError(op, `${value} is not an int32 value`, Number.isNaN(value) || !Number.isInteger(value) ? 'use dtype float32' : 'int32 holds −2³¹ to 2³¹ − 1')
+  throw new DTypeError(
+    op,
+    `${value} is not an int32 value`,
+    Number.isNaN(value) || !Number.isInteger(value) ? 'use dtype float32' : 'int32 holds −2³¹ to 2³¹ − 1',
+  )
 }
 
 const arrayTypes: readonly (readonly [new () => ArrayBufferView, DType])[] = [
@@ -77,10 +101,19 @@ const arrayTypes: readonly (readonly [new () => ArrayBufferView, DType])[] = [
 ]
 
 /** The elements as an array of the wanted dtype; int32 values are checked. */
-function elementsOf(op: string, values: Values, dtype: DType | undefined): { data: InstanceType<typeof Float32Array>; dtype: DType; shape: number[] } {
+function elementsOf(
+  op: string,
+  values: Values,
+  dtype: DType | undefined,
+): { data: InstanceType<typeof Float32Array>; dtype: DType; shape: number[] } {
   if (ArrayBuffer.isView(values)) {
     const own = arrayTypes.find(([type]) => values instanceof type)?.[1]
-    if (!own) throw new DTypeError(op, `cannot read ${describe(values)}`, 'use a Float32Array, Float64Array, Int32Array, Uint8Array or BigInt64Array')
+    if (!own)
+      throw new DTypeError(
+        op,
+        `cannot read ${describe(values)}`,
+        'use a Float32Array, Float64Array, Int32Array, Uint8Array or BigInt64Array',
+      )
     const source = values as unknown as ArrayLike<number | bigint> & Iterable<number | bigint>
     const to = dtype ?? own
     const same = (values as object).constructor === newArray(to, 0).constructor && to !== 'bool'
@@ -94,7 +127,8 @@ function elementsOf(op: string, values: Values, dtype: DType | undefined): { dat
     const to = dtype ?? (typeof values === 'boolean' ? 'bool' : 'float32')
     return { data: newArray(to, 1).fill(element(op, Number(values), to)) as never, dtype: to, shape: [] }
   }
-  if (!Array.isArray(values)) throw new DTypeError(op, `expected numbers, nested arrays or a typed array, got ${describe(values)}`)
+  if (!Array.isArray(values))
+    throw new DTypeError(op, `expected numbers, nested arrays or a typed array, got ${describe(values)}`)
   const shape = shapeOfNested(op, values)
   let leaf: Values | undefined = values
   while (Array.isArray(leaf)) leaf = leaf[0]
@@ -130,7 +164,11 @@ export function tensor(values: Values, shapeOrOptions?: Shape | CreateOptions, m
   const dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype)
   const { data, dtype: to, shape } = elementsOf('tensor', values, dtype)
   const wanted = given ? checkShape('tensor', given) : shape
-  if (sizeOf(wanted) !== data.length) throw new ShapeError('tensor', `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`)
+  if (sizeOf(wanted) !== data.length)
+    throw new ShapeError(
+      'tensor',
+      `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`,
+    )
   const stream = streamFor(options.device)
   const storage = stream.heap.open('tensor', to, data.length)
   stream.upload('tensor', storage, data)
@@ -178,7 +216,10 @@ function checkNumber(op: string, name: string, value: unknown): number {
  */
 export function arange(start: number, end?: number, step = 1, options: CreateOptions = {}): Tensor {
   checkOptions('arange', options, known)
-  const [from, to] = end === undefined ? [0, checkNumber('arange', 'end', start)] : [checkNumber('arange', 'start', start), checkNumber('arange', 'end', end)]
+  const [from, to] =
+    end === undefined
+      ? [0, checkNumber('arange', 'end', start)]
+      : [checkNumber('arange', 'start', start), checkNumber('arange', 'end', end)]
   if (checkNumber('arange', 'step', step) === 0) throw new OptionError('arange', 'step must not be 0')
   const whole = Number.isInteger(from) && Number.isInteger(step) && Number.isInteger(to)
   const dtype = checkDType('arange', options.dtype ?? (whole ? 'int32' : 'float32'))
@@ -189,7 +230,8 @@ export function arange(start: number, end?: number, step = 1, options: CreateOpt
 /** `count` numbers from `start` to `end`, both included, at equal distances. */
 export function linspace(start: number, end: number, count: number, options: CreateOptions = {}): Tensor {
   checkOptions('linspace', options, known)
-  if (!Number.isInteger(count) || count < 0) throw new OptionError('linspace', `count must be a whole number of at least 0, got ${describe(count)}`)
+  if (!Number.isInteger(count) || count < 0)
+    throw new OptionError('linspace', `count must be a whole number of at least 0, got ${describe(count)}`)
   const from = checkNumber('linspace', 'start', start)
   const step = count > 1 ? (checkNumber('linspace', 'end', end) - from) / (count - 1) : 0
   return ramp('linspace', count, from, step, checkDType('linspace', options.dtype ?? 'float32'), options)
@@ -209,10 +251,17 @@ function ramp(op: string, n: number, start: number, step: number, dtype: DType, 
 
 const knownRandom = [...known, 'generator']
 
-function drawn<const S extends Shape>(op: string, shape: S, options: RandomOptions, fallback: DType, write: (stream: Stream, y: Tensor, seed: number, offset: number) => void): Tensor<S> {
+function drawn<const S extends Shape>(
+  op: string,
+  shape: S,
+  options: RandomOptions,
+  fallback: DType,
+  write: (stream: Stream, y: Tensor, seed: number, offset: number) => void,
+): Tensor<S> {
   checkOptions(op, options, knownRandom)
   const dtype = checkDType(op, options.dtype ?? fallback)
-  if (fallback === 'float32' && !isFloating(dtype)) throw new DTypeError(op, `expected a floating dtype, got ${dtype}`, 'use randint() for whole numbers')
+  if (fallback === 'float32' && !isFloating(dtype))
+    throw new DTypeError(op, `expected a floating dtype, got ${dtype}`, 'use randint() for whole numbers')
   const { seed, offset } = generatorOr(op, options.generator).reserve(sizeOf(checkShape(op, shape)))
   return made(op, shape, dtype, options, (stream, y) => write(stream, y, seed, offset))
 }
@@ -222,21 +271,49 @@ export function rand<const S extends Shape>(shape: S, options: RandomOptions = {
   return uniform(shape, 0, 1, options)
 }
 /** Uniform random numbers in [low, high). */
-export function uniform<const S extends Shape>(shape: S, low: number, high: number, options: RandomOptions = {}): Tensor<S> {
-  return drawn('uniform', shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, checkNumber('uniform', 'low', low), checkNumber('uniform', 'high', high), seed, offset))
+export function uniform<const S extends Shape>(
+  shape: S,
+  low: number,
+  high: number,
+  options: RandomOptions = {},
+): Tensor<S> {
+  return drawn('uniform', shape, options, 'float32', (stream, y, seed, offset) =>
+    stream.k.uniform(y, checkNumber('uniform', 'low', low), checkNumber('uniform', 'high', high), seed, offset),
+  )
 }
 /** Normal random numbers with mean 0 and standard deviation 1. */
 export function randn<const S extends Shape>(shape: S, options: RandomOptions = {}): Tensor<S> {
   return normal(shape, 0, 1, options)
 }
 /** Normal random numbers with the given mean and standard deviation. */
-export function normal<const S extends Shape>(shape: S, mean: number, deviation: number, options: RandomOptions = {}): Tensor<S> {
-  return drawn('normal', shape, options, 'float32', (stream, y, seed, offset) => stream.k.normal(y, checkNumber('normal', 'mean', mean), checkNumber('normal', 'deviation', deviation), seed, offset))
+export function normal<const S extends Shape>(
+  shape: S,
+  mean: number,
+  deviation: number,
+  options: RandomOptions = {},
+): Tensor<S> {
+  return drawn('normal', shape, options, 'float32', (stream, y, seed, offset) =>
+    stream.k.normal(
+      y,
+      checkNumber('normal', 'mean', mean),
+      checkNumber('normal', 'deviation', deviation),
+      seed,
+      offset,
+    ),
+  )
 }
 /** Random whole numbers in [low, high): int32. */
-export function randint<const S extends Shape>(shape: S, low: number, high: number, options: RandomOptions = {}): Tensor<S> {
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) throw new OptionError('randint', `low and high must be whole numbers with low < high, got ${low} and ${high}`)
-  return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) => stream.k.randint(y, low, high, seed, offset))
+export function randint<const S extends Shape>(
+  shape: S,
+  low: number,
+  high: number,
+  options: RandomOptions = {},
+): Tensor<S> {
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
+    throw new OptionError('randint', `low and high must be whole numbers with low < high, got ${low} and ${high}`)
+  return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) =>
+    stream.k.randint(y, low, high, seed, offset),
+  )
 }
 
 /** A tensor of zeros with shape, dtype and device of another. */
@@ -247,4 +324,3 @@ export function zerosLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
 export function onesLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
   return full(x.shape as S, 1, { dtype: x.dtype, device: x.device })
 }
-

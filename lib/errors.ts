@@ -97,7 +97,11 @@ export function checkOptions(op: string, options: object | undefined, known: rea
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const near = known.find(k => k.toLowerCase() === name.toLowerCase() || k.startsWith(name) || name.startsWith(k))
-    throw new OptionError(op, `unknown option '${name}'`, near ? `did you mean '${near}'?` : `known: ${known.join(', ')}`)
+    throw new OptionError(
+      op,
+      `unknown option '${name}'`,
+      near ? `did you mean '${near}'?` : `known: ${known.join(', ')}`,
+    )
   }
 }
 

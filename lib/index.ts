@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-import { backward, type BackwardOptions } from './autograd/backward.js'
+import { type BackwardOptions, backward } from './autograd/backward.js'
 import { tensor } from './creation.js'
-import * as ops from './ops/index.js'
 import { jsKernels } from './ops/define.js'
+import * as ops from './ops/index.js'
 import { checkDevice, type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
 
@@ -37,27 +37,35 @@ Tensor.prototype.to = function (device) {
   return tensor(this.dataSync(), this.shape, { device, dtype: this.dtype })
 }
 
-export { backward, type BackwardOptions, grad, gradients, type GradOptions, valueAndGrad } from './autograd/backward.js'
-export { customGrad, type CustomGradient } from './autograd/custom.js'
-export { gradcheck, type GradcheckElement, type GradcheckOptions, type GradcheckReport } from './autograd/gradcheck.js'
+export { type BackwardOptions, backward, type GradOptions, grad, gradients, valueAndGrad } from './autograd/backward.js'
+export { type CustomGradient, customGrad } from './autograd/custom.js'
+export { type GradcheckElement, type GradcheckOptions, type GradcheckReport, gradcheck } from './autograd/gradcheck.js'
 export * from './creation.js'
+export * as data from './data/index.js'
 export type { ArrayOf, DType } from './dtype.js'
 export * from './errors.js'
-export { lockstep, type LockstepOptions, type LockstepReport } from './lockstep.js'
-export { memory, type MemoryReport, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
+export { type LockstepOptions, type LockstepReport, lockstep } from './lockstep.js'
+export * as losses from './losses.js'
+export { type MemoryReport, memory, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
+export * as metrics from './metrics/index.js'
+export * as nn from './nn/index.js'
 export * from './ops/index.js'
 export { concat, stack } from './ops/movement.js'
+export * as optim from './optim/index.js'
 export { defaultGenerator, Generator, seed } from './random.js'
-export { defaultDevice, type Device, setDevice } from './runtime/device.js'
+export { type SystemReport, systemReport, version } from './report.js'
+export { type Device, defaultDevice, setDevice } from './runtime/device.js'
 export { keep, noGrad, tidy } from './scope.js'
 export type { Shape } from './shape.js'
 export { type Nested, Tensor } from './tensor.js'
-export * as data from './data/index.js'
-export * as losses from './losses.js'
-export * as metrics from './metrics/index.js'
-export * as nn from './nn/index.js'
-export * as optim from './optim/index.js'
 export * as layers from './train/layers.js'
 export { activation, dense } from './train/layers.js'
-export { type CompileOptions, type Data, type EvaluateOptions, type FitOptions, type History, Model, sequential } from './train/model.js'
-export { type SystemReport, systemReport, version } from './report.js'
+export {
+  type CompileOptions,
+  type Data,
+  type EvaluateOptions,
+  type FitOptions,
+  type History,
+  Model,
+  sequential,
+} from './train/model.js'

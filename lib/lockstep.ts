@@ -36,7 +36,10 @@ export interface LockstepReport {
 export async function lockstep(fn: () => unknown, options: LockstepOptions = {}): Promise<LockstepReport> {
   checkOptions('lockstep', options, ['limit'])
   let executor: LockstepExecutor | undefined
-  const stream = openNative((native, kernels, onEvents) => (executor = new LockstepExecutor(native, kernels, onEvents)), { eager: true })
+  const stream = openNative(
+    (native, kernels, onEvents) => (executor = new LockstepExecutor(native, kernels, onEvents)),
+    { eager: true },
+  )
   const { differences, compared } = executor!
   // Records run as they are issued, so the op that is being issued is the one that runs.
   executor!.source = () => (layerPath() ? `${stream.op} in ${layerPath()}` : stream.op)
@@ -46,5 +49,9 @@ export async function lockstep(fn: () => unknown, options: LockstepOptions = {})
   } finally {
     stream.close()
   }
-  return { commands: executor!.commands, kernels: Object.fromEntries(compared), differences: differences.slice(0, options.limit ?? 100) }
+  return {
+    commands: executor!.commands,
+    kernels: Object.fromEntries(compared),
+    differences: differences.slice(0, options.limit ?? 100),
+  }
 }

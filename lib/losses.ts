@@ -33,7 +33,12 @@ function reduced(op: string, elements: Tensor, { reduction = 'mean' }: LossOptio
 function checkPair(op: string, prediction: Tensor, target: Tensor): void {
   checkTensor(op, prediction, 'prediction')
   checkTensor(op, target, 'target')
-  if (!sameShape(prediction.shape, target.shape)) throw new ShapeError(op, `prediction and target must have equal shapes, got ${format(prediction.shape)} and ${format(target.shape)}`, 'reshape the target')
+  if (!sameShape(prediction.shape, target.shape))
+    throw new ShapeError(
+      op,
+      `prediction and target must have equal shapes, got ${format(prediction.shape)} and ${format(target.shape)}`,
+      'reshape the target',
+    )
 }
 
 /** (x − t)² */
@@ -61,7 +66,11 @@ export function huber(prediction: Tensor, target: Tensor, options: HuberOptions 
   const { delta = 1 } = options
   if (!(delta > 0)) throw new OptionError('huber', `delta must be above 0, got ${String(delta)}`)
   const distance = abs(sub(prediction, target))
-  return reduced('huber', where(lessEqual(distance, delta), mul(square(distance), 0.5), mul(sub(distance, delta / 2), delta)), options)
+  return reduced(
+    'huber',
+    where(lessEqual(distance, delta), mul(square(distance), 0.5), mul(sub(distance, delta / 2), delta)),
+    options,
+  )
 }
 
 export interface SmoothL1Options extends LossOptions {
@@ -131,12 +140,16 @@ function rowsOf(op: string, x: Tensor): { rows: Tensor; shape: readonly number[]
   if (x.rank === 0) throw new ShapeError(op, 'expected classes on axis 1, got a scalar')
   if (x.rank === 1) return { rows: unsqueeze(x, 0), shape: [] }
   const order = [0, ...x.shape.map((_, d) => d).slice(2), 1]
-  return { rows: x.rank === 2 ? x : reshape(permute(x, order), [-1, x.shape[1]]), shape: [x.shape[0], ...x.shape.slice(2)] }
+  return {
+    rows: x.rank === 2 ? x : reshape(permute(x, order), [-1, x.shape[1]]),
+    shape: [x.shape[0], ...x.shape.slice(2)],
+  }
 }
 
 function targetRows(op: string, target: Tensor, shape: readonly number[]): Tensor {
   checkIndex(op, target)
-  if (!sameShape(target.shape, shape)) throw new ShapeError(op, `targets must have the shape ${format(shape)}, got ${format(target.shape)}`)
+  if (!sameShape(target.shape, shape))
+    throw new ShapeError(op, `targets must have the shape ${format(shape)}, got ${format(target.shape)}`)
   return reshape(target, [-1])
 }
 
@@ -180,13 +193,17 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   checkTensor('crossEntropy', logits, 'logits')
   checkTensor('crossEntropy', target, 'target')
   const { ignoreIndex = -100, labelSmoothing = 0, weight } = options
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) throw new OptionError('crossEntropy', `labelSmoothing must be from 0 to 1, got ${String(labelSmoothing)}`)
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new OptionError('crossEntropy', `labelSmoothing must be from 0 to 1, got ${String(labelSmoothing)}`)
   const { rows, shape } = rowsOf('crossEntropy', logits)
   if (isFloating(target.dtype)) return fromProbabilities(logits, rows, shape, target, labelSmoothing, options)
   const t = targetRows('crossEntropy', target, shape)
   const weights = rowWeights(t, rows, ignoreIndex, weight)
   const losses = weight
-    ? mul(spread(rows, oneHot(where(equal(t, ignoreIndex), 0, t), rows.shape[1]), labelSmoothing, weight), cast(where(equal(t, ignoreIndex), 0, 1), rows.dtype))
+    ? mul(
+        spread(rows, oneHot(where(equal(t, ignoreIndex), 0, t), rows.shape[1]), labelSmoothing, weight),
+        cast(where(equal(t, ignoreIndex), 0, 1), rows.dtype),
+      )
     : crossEntropyRows(rows, t, ignoreIndex, labelSmoothing)
   return finished('crossEntropy', losses, weights, shape, options)
 }
@@ -197,8 +214,20 @@ function spread(x: Tensor, q: Tensor, smoothing: number, weight: Tensor | undefi
   return neg(sum(mul(weight ? mul(wanted, weight) : wanted, logSoftmax(x, 1)), 1))
 }
 
-function fromProbabilities(logits: Tensor, rows: Tensor, shape: readonly number[], target: Tensor, smoothing: number, options: CrossEntropyOptions): Tensor {
-  if (!sameShape(target.shape, logits.shape)) throw new ShapeError('crossEntropy', `probabilities must have the shape of the logits ${format(logits.shape)}, got ${format(target.shape)}`, 'class indices must be int32')
+function fromProbabilities(
+  logits: Tensor,
+  rows: Tensor,
+  shape: readonly number[],
+  target: Tensor,
+  smoothing: number,
+  options: CrossEntropyOptions,
+): Tensor {
+  if (!sameShape(target.shape, logits.shape))
+    throw new ShapeError(
+      'crossEntropy',
+      `probabilities must have the shape of the logits ${format(logits.shape)}, got ${format(target.shape)}`,
+      'class indices must be int32',
+    )
   const losses = spread(rows, rowsOf('crossEntropy', target).rows, smoothing, options.weight)
   return options.reduction === 'none' ? reshape(losses, shape) : reduced('crossEntropy', losses, options)
 }

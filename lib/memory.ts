@@ -50,4 +50,3 @@ export function nativePool(): { live: number; idle: number } | undefined {
   const [live, idle] = loaded.native.addon.memory()
   return { live, idle }
 }
-

@@ -60,7 +60,8 @@ export class Generator {
   }
   setState({ seed, offset }: Draw): void {
     this.seed = checkSeed(seed)
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new OptionError('Generator', `offset must be a whole number of at least 0, got ${String(offset)}`)
+    if (!Number.isSafeInteger(offset) || offset < 0)
+      throw new OptionError('Generator', `offset must be a whole number of at least 0, got ${String(offset)}`)
     this.offset = offset
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { memory, nativePool } from './memory.js'
-import { defaultDevice, type Device, environmentOnce, nativeOnce, streamOf } from './runtime/device.js'
+import { type Device, defaultDevice, environmentOnce, nativeOnce, streamOf } from './runtime/device.js'
 
 /** What this installation is and can do. */
 export interface SystemReport {
@@ -18,7 +18,11 @@ export interface SystemReport {
     readonly threads: number
     readonly threadsWhy: string | null
   }
-  readonly memory: { readonly limit: number; readonly used: number; readonly pool: { live: number; idle: number } | null }
+  readonly memory: {
+    readonly limit: number
+    readonly used: number
+    readonly pool: { live: number; idle: number } | null
+  }
   readonly cpu: { readonly model: string; readonly processors: number }
   readonly node: string
   readonly platform: string
@@ -64,6 +68,10 @@ export function systemReport(): SystemReport {
     cpu: { model: cpus()[0]?.model ?? 'unknown', processors: availableParallelism() },
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
-    environment: Object.fromEntries(Object.entries(process.env).filter((e): e is [string, string] => e[0].startsWith('GRADUS_') || e[0] === 'OMP_NUM_THREADS')),
+    environment: Object.fromEntries(
+      Object.entries(process.env).filter(
+        (e): e is [string, string] => e[0].startsWith('GRADUS_') || e[0] === 'OMP_NUM_THREADS',
+      ),
+    ),
   }
 }

@@ -22,7 +22,11 @@ function* tensorsIn(value: unknown, depth = 0): Generator<Tensor> {
 export function refusePromise<T>(op: string, result: T): T {
   if (result instanceof Promise) {
     result.catch(() => {}) // the error below says what is wrong; an unhandled rejection would hide it
-    throw new OptionError(op, 'expected a synchronous function, got one that returns a promise', 'await outside, or use `using` and dispose()')
+    throw new OptionError(
+      op,
+      'expected a synchronous function, got one that returns a promise',
+      'await outside, or use `using` and dispose()',
+    )
   }
   return result
 }
@@ -93,5 +97,9 @@ export function noGrad<T>(fn: () => T): T {
 /** In-place changes would falsify recorded values; they are for leaves under `noGrad`. */
 export function refuseRecorded(op: string, tensor: Tensor): void {
   if (recording && tensor.requiresGrad)
-    throw new GradientError(op, 'a tensor that requires a gradient cannot be changed in place while recording', 'wrap it in noGrad(() => …)')
+    throw new GradientError(
+      op,
+      'a tensor that requires a gradient cannot be changed in place while recording',
+      'wrap it in noGrad(() => …)',
+    )
 }

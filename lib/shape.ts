@@ -4,7 +4,15 @@ import { describe, ShapeError } from './errors.js'
 export type Shape = readonly number[]
 
 /** The shape of `A` and `B` broadcast together, where both are known literally; else `Shape`. */
-export type Broadcast<A extends Shape, B extends Shape> = A extends B ? (B extends A ? A : Shape) : B extends readonly [] ? A : A extends readonly [] ? B : Shape
+export type Broadcast<A extends Shape, B extends Shape> = A extends B
+  ? B extends A
+    ? A
+    : Shape
+  : B extends readonly []
+    ? A
+    : A extends readonly []
+      ? B
+      : Shape
 
 /** The shape of a product of two literally known matrices; else `Shape`. */
 export type Product<A extends Shape, B extends Shape> = A extends readonly [infer M extends number, number]
@@ -62,7 +70,11 @@ export function axisOf(op: string, axis: unknown, rank: number): number {
   if (!Number.isInteger(axis)) throw new ShapeError(op, `axis must be a whole number, got ${describe(axis)}`)
   const a = (axis as number) < 0 ? (axis as number) + rank : (axis as number)
   if (a >= 0 && a < rank) return a
-  throw new ShapeError(op, `axis ${axis} is outside a tensor of rank ${rank}`, rank ? `use ${-rank} to ${rank - 1}` : 'a scalar has no axes')
+  throw new ShapeError(
+    op,
+    `axis ${axis} is outside a tensor of rank ${rank}`,
+    rank ? `use ${-rank} to ${rank - 1}` : 'a scalar has no axes',
+  )
 }
 
 /** Axes counted from the front, in ascending order; all of them for `undefined`. */
@@ -83,7 +95,11 @@ export function broadcast(op: string, ...shapes: Shape[]): number[] {
       const have = result[rank - i]
       if (have === 1) result[rank - i] = dim
       else if (dim !== 1 && dim !== have)
-        throw new ShapeError(op, `shapes ${shapes.map(format).join(' and ')} do not broadcast (${have} ≠ ${dim})`, 'dims must be equal or 1, counted from the right')
+        throw new ShapeError(
+          op,
+          `shapes ${shapes.map(format).join(' and ')} do not broadcast (${have} ≠ ${dim})`,
+          'dims must be equal or 1, counted from the right',
+        )
     }
   return result
 }

@@ -41,7 +41,12 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
 
   /** @internal */
   get storage(): Storage {
-    if (this.disposed) throw new StateError('tensor', `a tensor of shape ${format(this.shape)} is used after dispose()`, 'dispose it later, or return it from tidy()')
+    if (this.disposed)
+      throw new StateError(
+        'tensor',
+        `a tensor of shape ${format(this.shape)} is used after dispose()`,
+        'dispose it later, or return it from tidy()',
+      )
     return this.buffer
   }
   get dtype(): D {
@@ -102,7 +107,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
     return this.dataSync()[0]
   }
   private checkSingle(op: string): void {
-    if (this.size !== 1) throw new ShapeError(op, `expected one element, got shape ${format(this.shape)}`, 'use data() or toArray()')
+    if (this.size !== 1)
+      throw new ShapeError(op, `expected one element, got shape ${format(this.shape)}`, 'use data() or toArray()')
   }
 
   /** The elements as nested arrays; bool as true and false. */
@@ -138,8 +144,18 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
    * @throws GradientError if it is not a leaf, or not of a floating dtype.
    */
   requiresGrad_(on: boolean = true): this {
-    if (this.edge !== undefined && isNode(this.edge)) throw new GradientError('requiresGrad_', 'the tensor is the result of an operation', 'use detach() to start anew from its value')
-    if (on && !isFloating(this.dtype)) throw new GradientError('requiresGrad_', `only floating tensors have gradients, got ${this.dtype}`, "use cast('float32')")
+    if (this.edge !== undefined && isNode(this.edge))
+      throw new GradientError(
+        'requiresGrad_',
+        'the tensor is the result of an operation',
+        'use detach() to start anew from its value',
+      )
+    if (on && !isFloating(this.dtype))
+      throw new GradientError(
+        'requiresGrad_',
+        `only floating tensors have gradients, got ${this.dtype}`,
+        "use cast('float32')",
+      )
     this.edge = on ? (this.edge ?? new Leaf(this.shape, this.dtype)) : undefined
     return this
   }

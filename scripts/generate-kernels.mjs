@@ -91,7 +91,12 @@ const items = parse(load('kernels.def'))
 const commands = items.filter(([kind]) => kind === 'COMMAND').map(([, [name]]) => name)
 const rows = items
   .filter(([kind]) => kind === 'KERNEL')
-  .map(([, [name, dtype, group, , , ...parameters]]) => ({ name, dtypes: dtypes[dtype], group, parameters: parameters.map(parameter) }))
+  .map(([, [name, dtype, group, , , ...parameters]]) => ({
+    name,
+    dtypes: dtypes[dtype],
+    group,
+    parameters: parameters.map(parameter),
+  }))
 
 const quote = names => names.map(name => `'${name}'`).join(', ')
 const type = p => (p.dtype === undefined ? 'number' : p.use.startsWith('strided') ? 'S' : 'D')

@@ -19,7 +19,9 @@ interface Case {
   output: Value
   grad: Value
 }
-const { cases } = JSON.parse(readFileSync(new URL('./fixtures/torch_losses.json', import.meta.url), 'utf8')) as { cases: Case[] }
+const { cases } = JSON.parse(readFileSync(new URL('./fixtures/torch_losses.json', import.meta.url), 'utf8')) as {
+  cases: Case[]
+}
 
 const numbers = (v: Value) => v.data.map(Number)
 
@@ -33,7 +35,12 @@ function run(c: Case, device: Device, rounded: boolean): { loss: Tensor; input: 
     const t = load(v, device, rounded ? 'float32' : 'float64')
     return device === 'js' && isFloating(t.dtype) ? t.cast('float64') : t
   }
-  const options = Object.fromEntries(Object.entries(c.options).map(([k, v]) => [k, Array.isArray(v) ? make({ shape: [v.length], dtype: 'float64', data: v }) : v]))
+  const options = Object.fromEntries(
+    Object.entries(c.options).map(([k, v]) => [
+      k,
+      Array.isArray(v) ? make({ shape: [v.length], dtype: 'float64', data: v }) : v,
+    ]),
+  )
   const input = make(c.input).requiresGrad_()
   const fn = losses[c.loss] as (x: Tensor, t: Tensor, o: object) => Tensor
   const loss = fn(input, make(c.target), { ...options, reduction: c.reduction })
@@ -47,7 +54,10 @@ async function expectClose(t: Tensor, shape: readonly number[], wanted: ArrayLik
   for (let i = 0; i < wanted.length; i++) {
     const v = wanted[i]
     if (Number.isNaN(v)) expect(data[i]).toBeNaN()
-    else expect(Math.abs(data[i] - v), `element ${i}: ${data[i]} ≠ ${v}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(v)))
+    else
+      expect(Math.abs(data[i] - v), `element ${i}: ${data[i]} ≠ ${v}`).toBeLessThanOrEqual(
+        tolerance * Math.max(1, Math.abs(v)),
+      )
   }
 }
 
@@ -70,9 +80,15 @@ test.skipIf(!hasNative).each(titled)('native against js in float64: $title', asy
 describe.each(devices)('%s', device => {
   test('errors name what does not fit', async () => {
     const x = tensor([[1, 2]], { device })
-    expect(() => losses.mse(x, tensor([1, 2], { device }))).toThrow(/mse: prediction and target must have equal shapes, got \[1, 2\] and \[2\]/)
+    expect(() => losses.mse(x, tensor([1, 2], { device }))).toThrow(
+      /mse: prediction and target must have equal shapes, got \[1, 2\] and \[2\]/,
+    )
     expect(() => losses.mse(x, x, { reduction: 'average' as never })).toThrow(/reduction must be/)
-    expect(() => losses.crossEntropy(x, tensor([0, 1], { device, dtype: 'int32' }))).toThrow(/targets must have the shape \[1\]/)
-    await expect(losses.crossEntropy(x, tensor([2], { device, dtype: 'int32' })).item()).rejects.toThrow(/crossEntropy: index 2 at position 0 is out of range/)
+    expect(() => losses.crossEntropy(x, tensor([0, 1], { device, dtype: 'int32' }))).toThrow(
+      /targets must have the shape \[1\]/,
+    )
+    await expect(losses.crossEntropy(x, tensor([2], { device, dtype: 'int32' })).item()).rejects.toThrow(
+      /crossEntropy: index 2 at position 0 is out of range/,
+    )
   })
 })

@@ -3,7 +3,8 @@ import { FormatError, Generator, nn, ones, synchronizeSync, type Tensor, tensor,
 import { devices } from './harness/devices.js'
 
 describe.each(devices)('%s', device => {
-  const linear = (inputs: number, outputs: number, seed = 1) => new nn.Linear(inputs, outputs, { device, generator: new Generator(seed) })
+  const linear = (inputs: number, outputs: number, seed = 1) =>
+    new nn.Linear(inputs, outputs, { device, generator: new Generator(seed) })
 
   class Net extends nn.Module {
     first = linear(3, 4)
@@ -23,7 +24,16 @@ describe.each(devices)('%s', device => {
 
   test('parameters are found in fields, arrays and objects, in order; shared ones once, buffers apart', () => {
     const net = new Net()
-    expect([...net.namedParameters().keys()]).toEqual(['first.weight', 'first.bias', 'blocks.0.weight', 'blocks.0.bias', 'blocks.1.weight', 'blocks.1.bias', 'named.extra.weight', 'named.extra.bias'])
+    expect([...net.namedParameters().keys()]).toEqual([
+      'first.weight',
+      'first.bias',
+      'blocks.0.weight',
+      'blocks.0.bias',
+      'blocks.1.weight',
+      'blocks.1.bias',
+      'named.extra.weight',
+      'named.extra.bias',
+    ])
     expect([...net.namedBuffers().keys()]).toEqual(['count'])
     expect(Object.keys(net.stateDict())).toHaveLength(9)
     expect([...net.namedModules().keys()]).toEqual(['', 'first', 'blocks.0', 'blocks.1', 'named.extra'])
@@ -46,8 +56,12 @@ describe.each(devices)('%s', device => {
     const wrong = { ...rest, 'blocks.0.bias': ones([9], { device }), what: ones([1], { device }) }
     const before = await b.blocks[0].weight.data()
     expect(() => b.loadStateDict(wrong)).toThrow(FormatError)
-    expect(() => b.loadStateDict(wrong)).toThrow(/missing 'first\.bias'; unknown 'what'; 'blocks\.0\.bias' has shape \[9\], expected \[4\]/)
-    expect(() => b.loadStateDict({ ...a.stateDict(), 'first.bias': [1, 2] } as never)).toThrow(/'first\.bias' must be a tensor, got an array of 2/)
+    expect(() => b.loadStateDict(wrong)).toThrow(
+      /missing 'first\.bias'; unknown 'what'; 'blocks\.0\.bias' has shape \[9\], expected \[4\]/,
+    )
+    expect(() => b.loadStateDict({ ...a.stateDict(), 'first.bias': [1, 2] } as never)).toThrow(
+      /'first\.bias' must be a tensor, got an array of 2/,
+    )
     expect(() => b.loadStateDict(null as never)).toThrow(/expected a state dict/)
     expect(await b.blocks[0].weight.data()).toEqual(before)
   })
@@ -55,7 +69,13 @@ describe.each(devices)('%s', device => {
   test('linear: y = x·Wᵀ + b, with gradients', async () => {
     const layer = linear(2, 1)
     layer.loadStateDict({ weight: tensor([[2, 3]], { device }), bias: tensor([1], { device }) })
-    const x = tensor([[1, 1], [0, 2]], { device })
+    const x = tensor(
+      [
+        [1, 1],
+        [0, 2],
+      ],
+      { device },
+    )
     expect(await layer.forward(x).toArray()).toEqual([[6], [7]])
     layer.forward(x).sum().backward()
     expect([await layer.weight.grad!.toArray(), await layer.bias!.grad!.toArray()]).toEqual([[[1, 3]], [2]])
@@ -66,11 +86,21 @@ describe.each(devices)('%s', device => {
 
   test('embedding takes indices of any shape, and its gradient adds up', async () => {
     const layer = new nn.Embedding(3, 2, { device })
-    const index = tensor([[0, 2], [2, 2]], { device, dtype: 'int32' })
+    const index = tensor(
+      [
+        [0, 2],
+        [2, 2],
+      ],
+      { device, dtype: 'int32' },
+    )
     const y = layer.forward(index)
     expect(y.shape).toEqual([2, 2, 2])
     y.sum().backward()
-    expect(await layer.weight.grad!.toArray()).toEqual([[1, 1], [0, 0], [3, 3]])
+    expect(await layer.weight.grad!.toArray()).toEqual([
+      [1, 1],
+      [0, 0],
+      [3, 3],
+    ])
   })
 
   test('activations are those of the functions', async () => {
@@ -92,10 +122,22 @@ describe.each(devices)('%s', device => {
   })
 
   test.each([
-    ['xavierUniform_', (w: Tensor, generator: Generator) => nn.init.xavierUniform_(w, { generator }), Math.sqrt(6 / 300) / Math.sqrt(3)],
+    [
+      'xavierUniform_',
+      (w: Tensor, generator: Generator) => nn.init.xavierUniform_(w, { generator }),
+      Math.sqrt(6 / 300) / Math.sqrt(3),
+    ],
     ['xavierNormal_', (w: Tensor, generator: Generator) => nn.init.xavierNormal_(w, { generator }), Math.sqrt(2 / 300)],
-    ['kaimingUniform_', (w: Tensor, generator: Generator) => nn.init.kaimingUniform_(w, { generator, nonlinearity: 'relu' }), Math.sqrt(2 / 200)],
-    ['kaimingNormal_', (w: Tensor, generator: Generator) => nn.init.kaimingNormal_(w, { generator, mode: 'fanOut' }), Math.sqrt(2 / 100)],
+    [
+      'kaimingUniform_',
+      (w: Tensor, generator: Generator) => nn.init.kaimingUniform_(w, { generator, nonlinearity: 'relu' }),
+      Math.sqrt(2 / 200),
+    ],
+    [
+      'kaimingNormal_',
+      (w: Tensor, generator: Generator) => nn.init.kaimingNormal_(w, { generator, mode: 'fanOut' }),
+      Math.sqrt(2 / 100),
+    ],
   ] as const)('%s has the standard deviation of its formula', async (_, fill, deviation) => {
     const w = fill(zeros([100, 200], { device }), new Generator(3))
     expect(await w.std().item()).toBeCloseTo(deviation, 2)

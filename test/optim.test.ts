@@ -1,7 +1,7 @@
 // Optimizers against trajectories recorded from PyTorch (scripts/fixtures/torch_optim.py).
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { FormatError, noGrad, ones, OptionError, optim, type Tensor, tensor, zeros } from '../lib/index.js'
+import { FormatError, noGrad, OptionError, ones, optim, type Tensor, tensor, zeros } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 interface Values {
@@ -15,21 +15,47 @@ interface Case {
   float64: Values[]
   float32: Values[]
 }
-const fixture = JSON.parse(readFileSync(new URL('./fixtures/torch_optim.json', import.meta.url), 'utf8')) as { initial: Values; gradients: Values[]; cases: Case[] }
+const fixture = JSON.parse(readFileSync(new URL('./fixtures/torch_optim.json', import.meta.url), 'utf8')) as {
+  initial: Values
+  gradients: Values[]
+  cases: Case[]
+}
 
 function make({ optimizer, resolved: r }: Case, parameters: Tensor[]) {
   if (optimizer === 'SGD')
-    return new optim.SGD(parameters, { learningRate: r['lr'] as number, momentum: r['momentum'] as number, dampening: r['dampening'] as number, nesterov: r['nesterov'] as boolean, weightDecay: r['weightDecay'] as number })
+    return new optim.SGD(parameters, {
+      learningRate: r['lr'] as number,
+      momentum: r['momentum'] as number,
+      dampening: r['dampening'] as number,
+      nesterov: r['nesterov'] as boolean,
+      weightDecay: r['weightDecay'] as number,
+    })
   const Class = optimizer === 'Adam' ? optim.Adam : optim.AdamW
-  return new Class(parameters, { learningRate: r['lr'] as number, betas: r['betas'] as [number, number], epsilon: r['eps'] as number, weightDecay: r['weightDecay'] as number, amsgrad: r['amsgrad'] as boolean })
+  return new Class(parameters, {
+    learningRate: r['lr'] as number,
+    betas: r['betas'] as [number, number],
+    epsilon: r['eps'] as number,
+    weightDecay: r['weightDecay'] as number,
+    amsgrad: r['amsgrad'] as boolean,
+  })
 }
 
 async function expectClose(t: Tensor, wanted: number[] | number[][], tolerance: number) {
   const data = await t.data()
-  wanted.flat().forEach((v, i) => expect(Math.abs(data[i] - v), `element ${i}: ${data[i]} ≠ ${v}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(v))))
+  wanted
+    .flat()
+    .forEach((v, i) =>
+      expect(Math.abs(data[i] - v), `element ${i}: ${data[i]} ≠ ${v}`).toBeLessThanOrEqual(
+        tolerance * Math.max(1, Math.abs(v)),
+      ),
+    )
 }
 
-describe.each(devices.flatMap(device => (device === 'js' ? (['float64', 'float32'] as const) : (['float32'] as const)).map(dtype => ({ device, dtype }))))('$device $dtype', ({ device, dtype }) => {
+describe.each(
+  devices.flatMap(device =>
+    (device === 'js' ? (['float64', 'float32'] as const) : (['float32'] as const)).map(dtype => ({ device, dtype })),
+  ),
+)('$device $dtype', ({ device, dtype }) => {
   // float64 must agree to rounding; float32 accumulates over ten steps.
   const tolerance = dtype === 'float64' ? 1e-12 : 2e-6
   test.each(fixture.cases)('$name follows PyTorch', async c => {
@@ -73,7 +99,10 @@ describe.each(devices)('%s', device => {
     const optimizer = new optim.SGD([{ parameters: [a] }, { parameters: [b], learningRate: 1 }], { learningRate: 0.5 })
     a.sum().add(b.sum()).backward()
     optimizer.step()
-    expect([await a.toArray(), await b.toArray()]).toEqual([[0.5, 0.5, 0.5], [0, 0, 0]])
+    expect([await a.toArray(), await b.toArray()]).toEqual([
+      [0.5, 0.5, 0.5],
+      [0, 0, 0],
+    ])
     optimizer.zeroGrad()
     expect(a.grad).toBeNull()
   })

@@ -3,7 +3,21 @@ import { cpSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { type Device, full, MemoryError, memory, noGrad, ones, setMemoryLimit, synchronize, synchronizeSync, systemReport, type Tensor, tensor, zeros } from '../lib/index.js'
+import {
+  type Device,
+  full,
+  MemoryError,
+  memory,
+  noGrad,
+  ones,
+  setMemoryLimit,
+  synchronize,
+  synchronizeSync,
+  systemReport,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../lib/index.js'
 import { streamOf } from '../lib/runtime/device.js'
 import { devices, hasNative } from './harness/devices.js'
 import { runNode } from './harness/process.js'
@@ -31,7 +45,9 @@ describe.each(devices)('%s', device => {
 
   test('work starts without being awaited', async () => {
     if (device === 'js') return // on js, work that is not awaited runs in turns of the event loop
-    const { executedRecords } = { executedRecords: () => (streamOf(device) as unknown as { executor: { counts(): number[] } }).executor.counts()[1] }
+    const { executedRecords } = {
+      executedRecords: () => (streamOf(device) as unknown as { executor: { counts(): number[] } }).executor.counts()[1],
+    }
     let t: Tensor = ones([256, 256], { device })
     const start = executedRecords()
     for (let i = 0; i < 40; i++) t = t.matmul(t).mul(1 / 256)
@@ -145,7 +161,14 @@ describe.skipIf(!hasNative)('native process', () => {
   `
   const wanted = '[[7,11],[9,13]]\nIndexError'
 
-  test.each([{ GRADUS_SYNC: '1' }, { GRADUS_CHECK: '1' }, { GRADUS_NUM_THREADS: '1' }, { OMP_NUM_THREADS: '3,1' }, { GRADUS_ISA: 'baseline' }, { GRADUS_DEVICE: 'js' }])('%o gives the same', env => {
+  test.each([
+    { GRADUS_SYNC: '1' },
+    { GRADUS_CHECK: '1' },
+    { GRADUS_NUM_THREADS: '1' },
+    { OMP_NUM_THREADS: '3,1' },
+    { GRADUS_ISA: 'baseline' },
+    { GRADUS_DEVICE: 'js' },
+  ])('%o gives the same', env => {
     const { out, err, status } = runNode(program, env)
     expect({ out, err, status }).toEqual({ out: wanted, err: '', status: 0 })
   })
@@ -164,9 +187,13 @@ describe.skipIf(!hasNative)('native process', () => {
 
   test('wrong settings are named', () => {
     const use = `try { gradus.zeros([1]) } catch (e) { console.log(e.message) }`
-    expect(runNode(use, { GRADUS_ISA: 'neon' }).out).toMatch(/GRADUS_ISA=neon: this build does not have it. Hint: available: baseline/)
+    expect(runNode(use, { GRADUS_ISA: 'neon' }).out).toMatch(
+      /GRADUS_ISA=neon: this build does not have it. Hint: available: baseline/,
+    )
     expect(runNode(use, { GRADUS_ISA: 'mmx' }).out).toMatch(/GRADUS_ISA: unknown value 'mmx'. Hint: use baseline, avx2/)
-    expect(runNode(use, { GRADUS_NUM_THREADS: 'two' }).out).toMatch(/GRADUS_NUM_THREADS: expected a whole number above 0/)
+    expect(runNode(use, { GRADUS_NUM_THREADS: 'two' }).out).toMatch(
+      /GRADUS_NUM_THREADS: expected a whole number above 0/,
+    )
   })
 
   test('equal bits for any number of threads', () => {
@@ -215,7 +242,8 @@ describe.skipIf(!hasNative)('native process', () => {
   })
 
   test('a worker that is terminated at work does not take the process along', () => {
-    const result = runNode(`${worker(`let t = gradus.ones([500, 500]); for (;;) { t = t.matmul(t).mul(1 / 500); await t.sum().item() }`)}
+    const result =
+      runNode(`${worker(`let t = gradus.ones([500, 500]); for (;;) { t = t.matmul(t).mul(1 / 500); await t.sum().item() }`)}
       const w = new Worker(code, { eval: true })
       await new Promise(r => setTimeout(r, 700))
       console.log('code', await w.terminate())

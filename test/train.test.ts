@@ -1,6 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { dense, Generator, layers, Model, nn, noGrad, optim, rand, sequential, type Tensor, tensor } from '../lib/index.js'
+import {
+  dense,
+  Generator,
+  layers,
+  Model,
+  nn,
+  noGrad,
+  optim,
+  rand,
+  sequential,
+  type Tensor,
+  tensor,
+} from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 interface Run {
@@ -10,7 +22,12 @@ interface Run {
   evaluate: { loss: number; accuracy: number }
   predictions: number[]
 }
-const keras = JSON.parse(readFileSync(new URL('./fixtures/keras_xor.json', import.meta.url), 'utf8')) as { x: number[][]; y: number[][]; initialWeights: (number[] | number[][])[]; runs: Run[] }
+const keras = JSON.parse(readFileSync(new URL('./fixtures/keras_xor.json', import.meta.url), 'utf8')) as {
+  x: number[][]
+  y: number[][]
+  initialWeights: (number[] | number[][])[]
+  runs: Run[]
+}
 
 const xorModel = (device: 'js' | 'native') =>
   sequential([dense(2, { inputShape: [2], activation: 'sigmoid' }), dense(1, { activation: 'sigmoid' })], { device })
@@ -25,7 +42,11 @@ describe.each(devices)('%s', device => {
   test.each(keras.runs)('XOR follows Keras from the same weights, learning rate $learningRate', async run => {
     const model = xorModel(device)
     model.setWeights(keras.initialWeights)
-    model.compile({ optimizer: { name: 'adam', learningRate: run.learningRate }, loss: 'binaryCrossentropy', metrics: ['accuracy'] })
+    model.compile({
+      optimizer: { name: 'adam', learningRate: run.learningRate },
+      loss: 'binaryCrossentropy',
+      metrics: ['accuracy'],
+    })
     const { history } = await model.fit(keras.x, keras.y, { epochs: 1000, verbose: 0 })
     // float32 over a thousand steps: Keras itself stays within 3e-6 of float64.
     history['loss'].forEach((loss, i) => expect(Math.abs(loss - run.loss[i]), `epoch ${i}`).toBeLessThan(1e-5))
@@ -44,12 +65,16 @@ describe.each(devices)('%s', device => {
     return { x, y: x.sum(1, { keepDims: true }) }
   }
   const regression = (seed: number) =>
-    new Model([layers.dense(8, { inputShape: [4], activation: 'tanh' }), layers.dropout(0.3), layers.dense(1)], { device, generator: new Generator(seed) }).compile({ optimizer: 'adam', loss: 'meanSquaredError' })
+    new Model([layers.dense(8, { inputShape: [4], activation: 'tanh' }), layers.dropout(0.3), layers.dense(1)], {
+      device,
+      generator: new Generator(seed),
+    }).compile({ optimizer: 'adam', loss: 'meanSquaredError' })
   const weights = async (m: Model) => Promise.all(m.parameters().map(p => p.data()))
 
   test('interleaved trainings give the same bits as one after the other', async () => {
     const { x, y } = data(64)
-    const fit = (m: Model, seed: number) => m.fit(x, y, { epochs: 3, batchSize: 8, verbose: 0, generator: new Generator(seed) })
+    const fit = (m: Model, seed: number) =>
+      m.fit(x, y, { epochs: 3, batchSize: 8, verbose: 0, generator: new Generator(seed) })
     const [a, b, c, d] = [regression(1), regression(2), regression(1), regression(2)]
     await Promise.all([fit(a, 11), fit(b, 12)])
     await fit(c, 11)
@@ -75,7 +100,12 @@ describe.each(devices)('%s', device => {
     const { x, y } = data(64)
     const controller = new AbortController()
     const reason = new Error('enough')
-    const fit = regression(1).fit(x, y, { epochs: 100, verbose: 0, signal: controller.signal, onEpochEnd: e => e === 2 && controller.abort(reason) })
+    const fit = regression(1).fit(x, y, {
+      epochs: 100,
+      verbose: 0,
+      signal: controller.signal,
+      onEpochEnd: e => e === 2 && controller.abort(reason),
+    })
     await expect(fit).rejects.toBe(reason)
     expect((reason as Error & { history: { epochs: number[] } }).history.epochs).toEqual([1, 2])
     await expect(regression(1).fit(x, y, { signal: AbortSignal.abort('no') })).rejects.toBe('no')
@@ -116,11 +146,16 @@ describe.each(devices)('%s', device => {
     const before = await weights(new Model(net))
     const train = (index: number) => {
       optimizer.zeroGrad()
-      net.forward(tensor([[index]], { device, dtype: 'int32' })).sum().backward()
+      net
+        .forward(tensor([[index]], { device, dtype: 'int32' }))
+        .sum()
+        .backward()
       optimizer.step()
     }
     train(9)
-    await expect(net.parameters()[0].data()).rejects.toThrow(/embedding in 0\.Embedding: index 9 at position 0 is out of range/)
+    await expect(net.parameters()[0].data()).rejects.toThrow(
+      /embedding in 0\.Embedding: index 9 at position 0 is out of range/,
+    )
     expect(await weights(new Model(net))).toEqual(before)
     train(1)
     expect(await weights(new Model(net))).not.toEqual(before)
@@ -130,8 +165,12 @@ describe.each(devices)('%s', device => {
   test('mistakes are named', async () => {
     const m = xorModel(device)
     await expect(m.fit([[0, 1]], [[1]])).rejects.toThrow(/not compiled/)
-    expect(() => m.compile({ optimizer: 'adm', loss: 'binaryCrossentropy' })).toThrow(/unknown optimizer 'adm'.*known: sgd, adam/)
-    expect(() => m.compile({ optimizer: 'adam', loss: 'binary_crossentropy' })).toThrow(/did you mean 'binaryCrossentropy'/)
+    expect(() => m.compile({ optimizer: 'adm', loss: 'binaryCrossentropy' })).toThrow(
+      /unknown optimizer 'adm'.*known: sgd, adam/,
+    )
+    expect(() => m.compile({ optimizer: 'adam', loss: 'binary_crossentropy' })).toThrow(
+      /did you mean 'binaryCrossentropy'/,
+    )
     m.compile({ optimizer: 'adam', loss: 'binaryCrossentropy' })
     await expect(m.fit([], [])).rejects.toThrow(/empty/)
     await expect(m.fit([[0, 1]], [[1], [0]])).rejects.toThrow(/equally many rows, got 1 and 2/)

@@ -63,7 +63,13 @@ function inputGradients(node: Node, g: Tensor, needs: readonly boolean[]): (Tens
   const saved = node.restore()
   const n = node.edges.length
   const inputs = saved.slice(0, n) as Tensor[]
-  if (node.rule.grad) return node.rule.grad(g, { inputs, y: saved[n]!, extras: saved.slice(n + 1) as Tensor[] }, node.parameters as never, needs)
+  if (node.rule.grad)
+    return node.rule.grad(
+      g,
+      { inputs, y: saved[n]!, extras: saved.slice(n + 1) as Tensor[] },
+      node.parameters as never,
+      needs,
+    )
   return throughDefinition(node, inputs, g, needs)
 }
 
@@ -82,7 +88,12 @@ function linked(x: Tensor): Tensor {
  * Differentiates `definition`. Its inputs are linked to the outer graph, not part of it: where one depends on another (g
  * on y, say), the outer walk counts that, and counting it here too would count it twice.
  */
-function throughDefinition(node: Node, inputs: readonly Tensor[], g: Tensor, needs: readonly boolean[]): (Tensor | null)[] {
+function throughDefinition(
+  node: Node,
+  inputs: readonly Tensor[],
+  g: Tensor,
+  needs: readonly boolean[],
+): (Tensor | null)[] {
   const own = inputs.map((x, i) => (needs[i] ? linked(x) : x.detach()))
   const y = withRecording(true, 'backward', () => node.rule.definition!(own, node.parameters as never))
   const wanted = own.filter((_, i) => needs[i]).map(x => x.edge!)
@@ -107,14 +118,20 @@ interface WalkOptions {
 }
 
 /** Walks the graph of `y` backwards; returns what arrives at `targets`, or leaves it to `deliver`. */
-function walk(y: Tensor, g: Tensor, targets: readonly Edge[], { retain, ends, deliver }: WalkOptions): (Tensor | undefined)[] {
+function walk(
+  y: Tensor,
+  g: Tensor,
+  targets: readonly Edge[],
+  { retain, ends, deliver }: WalkOptions,
+): (Tensor | undefined)[] {
   const flow = new Flow()
   const stops = new Set<Edge>(targets)
   const arrived = new Map<Edge, Tensor>()
   flow.add(y.edge!, g)
   const nodes = history(y.edge!, ends ? stops : undefined)
   const onTheWay = leading(nodes, stops)
-  const wanted = (edge: Edge | undefined): boolean => edge !== undefined && (targets.length === 0 || stops.has(edge) || onTheWay.has(edge))
+  const wanted = (edge: Edge | undefined): boolean =>
+    edge !== undefined && (targets.length === 0 || stops.has(edge) || onTheWay.has(edge))
   for (const node of nodes) {
     const upstream = flow.take(node)
     if (!upstream) continue
@@ -147,14 +164,25 @@ function accumulate(leaf: Leaf, g: Tensor): void {
 }
 
 function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor {
-  if (!y.edge) throw new GradientError(op, 'the tensor does not depend on anything that requires a gradient', 'call requiresGrad_() on the inputs, and do not compute under noGrad')
+  if (!y.edge)
+    throw new GradientError(
+      op,
+      'the tensor does not depend on anything that requires a gradient',
+      'call requiresGrad_() on the inputs, and do not compute under noGrad',
+    )
   if (!isFloating(y.dtype)) throw new GradientError(op, `only floating tensors have gradients, got ${y.dtype}`)
   if (given) {
     checkTensor(op, given, 'gradient')
-    if (!sameShape(given.shape, y.shape)) throw new GradientError(op, `the gradient must have the shape ${format(y.shape)}, got ${format(given.shape)}`)
+    if (!sameShape(given.shape, y.shape))
+      throw new GradientError(op, `the gradient must have the shape ${format(y.shape)}, got ${format(given.shape)}`)
     return cast(given, y.dtype)
   }
-  if (y.size !== 1) throw new GradientError(op, `expected a tensor with one element, got shape ${format(y.shape)}`, 'reduce it with sum() or mean(), or give { gradient }')
+  if (y.size !== 1)
+    throw new GradientError(
+      op,
+      `expected a tensor with one element, got shape ${format(y.shape)}`,
+      'reduce it with sum() or mean(), or give { gradient }',
+    )
   return expand(scalar(1, y.dtype, y.storage.stream), y.shape)
 }
 
@@ -189,14 +217,29 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
   checkTensor('gradients', y)
   checkOptions('gradients', options, ['retainGraph', 'createGraph', 'gradient', 'allowUnused'])
   inputs.forEach((x, i) => {
-    if (!checkTensor('gradients', x, `input ${i}`).edge) throw new GradientError('gradients', `input ${i} does not require a gradient`, 'call requiresGrad_() on it before computing')
+    if (!checkTensor('gradients', x, `input ${i}`).edge)
+      throw new GradientError(
+        'gradients',
+        `input ${i} does not require a gradient`,
+        'call requiresGrad_() on it before computing',
+      )
   })
   const { createGraph = false, retainGraph = createGraph } = options
   return withRecording(createGraph, 'gradients', () => {
     const g = seedGradient('gradients', y, options.gradient)
-    const found = walk(y, g, inputs.map(x => x.edge!), { retain: retainGraph })
+    const found = walk(
+      y,
+      g,
+      inputs.map(x => x.edge!),
+      { retain: retainGraph },
+    )
     return found.map((gradient, i) => {
-      if (!gradient && !options.allowUnused) throw new GradientError('gradients', `the result does not depend on input ${i}`, 'pass { allowUnused: true } to get null for it')
+      if (!gradient && !options.allowUnused)
+        throw new GradientError(
+          'gradients',
+          `the result does not depend on input ${i}`,
+          'pass { allowUnused: true } to get null for it',
+        )
       return gradient ?? null
     })
   })
@@ -210,9 +253,13 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
  * const { value, grads } = f(tensor([1, 2]), tensor([3, 4]))
  * await grads[0].toArray() // [3, 4]
  */
-export function valueAndGrad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => { value: Tensor; grads: { [K in keyof A]: Tensor } } {
+export function valueAndGrad<A extends Tensor[]>(
+  fn: (...inputs: A) => Tensor,
+): (...inputs: A) => { value: Tensor; grads: { [K in keyof A]: Tensor } } {
   return (...inputs) => {
-    const leaves = inputs.map((x, i) => (checkTensor('valueAndGrad', x, `argument ${i}`).edge ? x : x.detach().requiresGrad_()))
+    const leaves = inputs.map((x, i) =>
+      checkTensor('valueAndGrad', x, `argument ${i}`).edge ? x : x.detach().requiresGrad_(),
+    )
     const value = withRecording(true, 'valueAndGrad', () => refusePromise('valueAndGrad', fn(...(leaves as A))))
     // With an outer graph to link to, the gradients are recorded too.
     const nested = inputs.some(x => x.edge)
@@ -230,4 +277,3 @@ export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inpu
     return gradients(y, [leaf], { createGraph: inputs.some(x => x.edge) })[0]!
   }
 }
-

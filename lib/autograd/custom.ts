@@ -18,10 +18,16 @@ export interface CustomGradient {
  *
  * @throws GradientError in backward, if the number or the shapes of the gradients do not fit.
  * @example
- * const clipped = customGrad({ forward: x => x.clamp(0, 1), backward: g => [g] }) // passes the gradient everywhere
- * const y = clipped(tensor([-1, 2]).requiresGrad_())
+ * const straightThrough = customGrad({ forward: x => x.round(), backward: g => [g] })
+ * const x = tensor([0.4, 1.6]).requiresGrad_()
+ * straightThrough(x).sum().backward()
+ * await x.grad.toArray() // [1, 1]
  */
-export function customGrad({ name = 'customGrad', forward, backward }: CustomGradient): (...inputs: Tensor[]) => Tensor {
+export function customGrad({
+  name = 'customGrad',
+  forward,
+  backward,
+}: CustomGradient): (...inputs: Tensor[]) => Tensor {
   return (...inputs) => {
     inputs.forEach((x, i) => checkTensor(name, x, `argument ${i}`))
     const result = noGrad(() => refusePromise(name, forward(...inputs)))
@@ -32,9 +38,14 @@ export function customGrad({ name = 'customGrad', forward, backward }: CustomGra
       saves: { inputs: inputs.map((_, i) => i), output: true },
       grad: (g, saved) => {
         const all = backward(g, saved)
-        if (!Array.isArray(all) || all.length !== inputs.length) throw new GradientError(name, `backward must return ${inputs.length} gradients, one for each input`)
+        if (!Array.isArray(all) || all.length !== inputs.length)
+          throw new GradientError(name, `backward must return ${inputs.length} gradients, one for each input`)
         all.forEach((gi: Tensor | null, i) => {
-          if (gi && !sameShape(gi.shape, inputs[i].shape)) throw new GradientError(name, `gradient ${i} must have the shape ${format(inputs[i].shape)}, got ${format(gi.shape)}`)
+          if (gi && !sameShape(gi.shape, inputs[i].shape))
+            throw new GradientError(
+              name,
+              `gradient ${i} must have the shape ${format(inputs[i].shape)}, got ${format(gi.shape)}`,
+            )
         })
         return [...all]
       },

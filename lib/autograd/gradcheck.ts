@@ -51,7 +51,7 @@ const js = <T>(fn: () => T): T => withStream(streamOf('js'), fn)
 
 /** Weights that make a number of a tensor: unequal, so that errors of opposite sign do not cancel. The golden ratio spreads them. */
 function weights(n: number): Float64Array {
-  return Float64Array.from({ length: n }, (_, i) => 0.5 + ((i + 1) * 0.6180339887498949) % 1)
+  return Float64Array.from({ length: n }, (_, i) => 0.5 + (((i + 1) * 0.6180339887498949) % 1))
 }
 
 /** Σ w·f(x). */
@@ -78,18 +78,23 @@ function analytic(fn: Fn, args: readonly Argument[]): (Buf | null)[] {
 }
 
 function checkResult(y: Tensor): void {
-  if (checkTensor('gradcheck', y, 'result').dtype !== 'float64') throw new GradientError('gradcheck', `the function must return a float64 tensor for float64 inputs, got ${y.dtype}`)
+  if (checkTensor('gradcheck', y, 'result').dtype !== 'float64')
+    throw new GradientError('gradcheck', `the function must return a float64 tensor for float64 inputs, got ${y.dtype}`)
 }
 
 /** The function whose result is the gradients of `fn`, from its inputs and the gradient of its result. */
 function gradientOf(fn: Fn, count: number): Fn {
   return (...args) => {
     const [inputs, gradient] = [args.slice(0, count), args[count]]
-    const leaves = inputs.filter(x => x.requiresGrad || x.dtype === 'float64').map(x => (x.requiresGrad ? x : x.requiresGrad_()))
+    const leaves = inputs
+      .filter(x => x.requiresGrad || x.dtype === 'float64')
+      .map(x => (x.requiresGrad ? x : x.requiresGrad_()))
     const y = fn(...inputs)
     const found = y.requiresGrad ? gradients(y, leaves, { gradient, createGraph: true, allowUnused: true }) : []
     // One number of all gradients: Σ w·∂x over every input.
-    const parts = found.filter(g => g !== null).map(g => g.mul(tensor(weights(g.size), g.shape, { device: 'js' })).sum())
+    const parts = found
+      .filter(g => g !== null)
+      .map(g => g.mul(tensor(weights(g.size), g.shape, { device: 'js' })).sum())
     return parts.reduce((a, b) => a.add(b), tensor(0, { device: 'js', dtype: 'float64' }))
   }
 }
@@ -101,18 +106,32 @@ function spread(n: number, most: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * n) / count))
 }
 
-async function difference(fn: Fn, args: readonly Argument[], input: number, index: number, epsilon: number): Promise<number> {
+async function difference(
+  fn: Fn,
+  args: readonly Argument[],
+  input: number,
+  index: number,
+  epsilon: number,
+): Promise<number> {
   const at = async (v: number): Promise<number> => {
     const data = args[input].data.slice()
     data[index] = v
-    return weighed(fn, args.map((a, i) => (i === input ? { ...a, data } : a)))
+    return weighed(
+      fn,
+      args.map((a, i) => (i === input ? { ...a, data } : a)),
+    )
   }
   const x = args[input].data[index]
   const step = epsilon * Math.max(1, Math.abs(x))
   return ((await at(x + step)) - (await at(x - step))) / (x + step - (x - step))
 }
 
-async function check(fn: Fn, args: readonly Argument[], { epsilon, rtol, atol, elements }: Limits, what: string): Promise<GradcheckReport> {
+async function check(
+  fn: Fn,
+  args: readonly Argument[],
+  { epsilon, rtol, atol, elements }: Limits,
+  what: string,
+): Promise<GradcheckReport> {
   const found = analytic(fn, args)
   let checked = 0
   let worst: GradcheckElement | null = null
@@ -120,7 +139,12 @@ async function check(fn: Fn, args: readonly Argument[], { epsilon, rtol, atol, e
     const grads = found[input]
     if (!grads) continue
     for (const index of spread(grads.length, elements)) {
-      const element = { input, index, analytic: grads[index], numeric: await difference(fn, args, input, index, epsilon) }
+      const element = {
+        input,
+        index,
+        analytic: grads[index],
+        numeric: await difference(fn, args, input, index, epsilon),
+      }
       const allowed = atol + rtol * Math.max(Math.abs(element.analytic), Math.abs(element.numeric))
       if (!(errorOf(element) <= allowed)) throw wrong(element, args[input].shape, what)
       if (!worst || errorOf(element) > errorOf(worst)) worst = element
@@ -131,7 +155,11 @@ async function check(fn: Fn, args: readonly Argument[], { epsilon, rtol, atol, e
 }
 
 function wrong({ input, index, analytic, numeric }: GradcheckElement, shape: Shape, what: string): GradientError {
-  return new GradientError('gradcheck', `${what} of input ${input} ${format(shape)} at element ${index}: backward gives ${analytic}, differences give ${numeric}`, 'is the function smooth there, and does it give the same value each time?')
+  return new GradientError(
+    'gradcheck',
+    `${what} of input ${input} ${format(shape)} at element ${index}: backward gives ${analytic}, differences give ${numeric}`,
+    'is the function smooth there, and does it give the same value each time?',
+  )
 }
 
 /**
@@ -146,14 +174,22 @@ function wrong({ input, index, analytic, numeric }: GradcheckElement, shape: Sha
  * const report = await gradcheck((x, y) => x.mul(y).tanh(), [tensor([0.1, 0.2]), tensor([3, 4])])
  * report.checked // 4
  */
-export async function gradcheck(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], options: GradcheckOptions = {}): Promise<GradcheckReport> {
+export async function gradcheck(
+  fn: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  options: GradcheckOptions = {},
+): Promise<GradcheckReport> {
   checkOptions('gradcheck', options, Object.keys(limits))
   const all: Limits = { ...limits, ...options }
   const args: Argument[] = []
   for (const [i, x] of inputs.entries()) {
     const { dtype, shape } = checkTensor('gradcheck', x, `input ${i}`)
     const data = await x.detach().data()
-    args.push(isFloating(dtype) ? { shape, data: Float64Array.from(data), dtype: 'float64' } : { shape, data, dtype: dtype as 'int32' })
+    args.push(
+      isFloating(dtype)
+        ? { shape, data: Float64Array.from(data), dtype: 'float64' }
+        : { shape, data, dtype: dtype as 'int32' },
+    )
   }
   const first = await check(fn, args, all, 'the gradient')
   if (!all.secondOrder) return first

@@ -50,10 +50,19 @@ export class Node {
 
   /** The kept values, if they still are what they were. */
   restore(): readonly (Tensor | undefined)[] {
-    if (!this.saved) throw new StateError('backward', `the graph of ${this.rule.name} was walked before, and is gone`, 'use backward({ retainGraph: true }) for the earlier walk')
+    if (!this.saved)
+      throw new StateError(
+        'backward',
+        `the graph of ${this.rule.name} was walked before, and is gone`,
+        'use backward({ retainGraph: true }) for the earlier walk',
+      )
     for (const value of this.saved)
       if (value && value.tensor.storage.version !== value.version)
-        throw new StateError('backward', `a value that ${this.rule.name} saved was changed in place by ${value.tensor.storage.writer}`, 'make the change after backward, or on a copy')
+        throw new StateError(
+          'backward',
+          `a value that ${this.rule.name} saved was changed in place by ${value.tensor.storage.writer}`,
+          'make the change after backward, or on a copy',
+        )
     return this.saved.map(value => value?.tensor)
   }
 

@@ -20,7 +20,12 @@ function lines(r: SystemReport): [string, string][] {
     ['memory', `${gib(r.memory.used)} of ${gib(r.memory.limit)} for tensors`],
     ['CPU', `${r.cpu.model}, ${r.cpu.processors} processors`],
     ['Node', `${r.node} on ${r.platform}`],
-    ['environment', Object.entries(r.environment).map(([k, v]) => `${k}=${v}`).join(' ') || '—'],
+    [
+      'environment',
+      Object.entries(r.environment)
+        .map(([k, v]) => `${k}=${v}`)
+        .join(' ') || '—',
+    ],
     ['verdict', advice(r)],
   ]
 }

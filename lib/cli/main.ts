@@ -1,3 +1,4 @@
 #!/usr/bin/env node
 import { doctor } from './doctor.js'
+
 process.exitCode = doctor(process.argv.includes('--json'))

@@ -16,17 +16,22 @@ export interface Dataset {
  *
  * @throws ShapeError if the numbers of rows differ; OptionError if there are none.
  * @example
- * const data = new TensorDataset(ones([100, 4]), zeros([100]))
- * data.length // 100
+ * const digits = new data.TensorDataset(ones([100, 4]), zeros([100]))
+ * digits.length // 100
  */
 export class TensorDataset implements Dataset {
   readonly tensors: readonly Tensor[]
   readonly length: number
 
   constructor(...tensors: Tensor[]) {
-    if (tensors.length === 0 || !tensors.every(isTensor)) throw new OptionError('TensorDataset', `expected tensors, got ${describe(tensors[0])}`)
+    if (tensors.length === 0 || !tensors.every(isTensor))
+      throw new OptionError('TensorDataset', `expected tensors, got ${describe(tensors[0])}`)
     const counts = tensors.map(t => t.shape[0])
-    if (counts.some(n => n === undefined || n !== counts[0])) throw new ShapeError('TensorDataset', `tensors must have equally many rows, got ${counts.map(n => n ?? 'a scalar').join(' and ')}`)
+    if (counts.some(n => n === undefined || n !== counts[0]))
+      throw new ShapeError(
+        'TensorDataset',
+        `tensors must have equally many rows, got ${counts.map(n => n ?? 'a scalar').join(' and ')}`,
+      )
     if (counts[0] === 0) throw new OptionError('TensorDataset', 'the dataset is empty')
     this.tensors = tensors
     this.length = counts[0]

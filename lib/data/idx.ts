@@ -10,7 +10,9 @@ export interface IdxArray {
 }
 
 /** Element types by code, and how a big-endian element is read. */
-const types: { readonly [code: number]: { bytes: number; make(n: number): IdxData; read(view: DataView, at: number): number } } = {
+const types: {
+  readonly [code: number]: { bytes: number; make(n: number): IdxData; read(view: DataView, at: number): number }
+} = {
   8: { bytes: 1, make: n => new Uint8Array(n), read: (v, at) => v.getUint8(at) },
   9: { bytes: 1, make: n => new Int8Array(n), read: (v, at) => v.getInt8(at) },
   11: { bytes: 2, make: n => new Int16Array(n), read: (v, at) => v.getInt16(at) },
@@ -25,19 +27,25 @@ const types: { readonly [code: number]: { bytes: number; make(n: number): IdxDat
  *
  * @throws FormatError if header and length do not fit together.
  * @example
- * parseIdx(new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).shape // [2]
+ * data.parseIdx(new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).shape // [2]
  */
 export function parseIdx(bytes: Uint8Array): IdxArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) throw new FormatError('parseIdx', 'not an IDX file: it must begin with two zero bytes', 'is it still compressed?')
+  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0)
+    throw new FormatError('parseIdx', 'not an IDX file: it must begin with two zero bytes', 'is it still compressed?')
   const type = types[bytes[2]]
   const rank = bytes[3]
   if (!type) throw new FormatError('parseIdx', `unknown element type 0x${bytes[2].toString(16)}`)
-  if (rank > 8 || bytes.length < 4 + 4 * rank) throw new FormatError('parseIdx', `the header is cut off: ${rank} dims in ${bytes.length} bytes`)
+  if (rank > 8 || bytes.length < 4 + 4 * rank)
+    throw new FormatError('parseIdx', `the header is cut off: ${rank} dims in ${bytes.length} bytes`)
   const shape = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d))
   const start = 4 + 4 * rank
   const n = sizeOf(shape)
-  if (n * type.bytes !== bytes.length - start) throw new FormatError('parseIdx', `shape [${shape.join(', ')}] needs ${n * type.bytes} bytes, the file has ${bytes.length - start}`)
+  if (n * type.bytes !== bytes.length - start)
+    throw new FormatError(
+      'parseIdx',
+      `shape [${shape.join(', ')}] needs ${n * type.bytes} bytes, the file has ${bytes.length - start}`,
+    )
   if (type.bytes === 1 && bytes[2] === 8) return { shape, data: bytes.slice(start) }
   const data = type.make(n)
   for (let i = 0; i < n; i++) data[i] = type.read(view, start + i * type.bytes)

@@ -24,7 +24,7 @@ const ahead = 2
  * memory nor the event loop suffers. A batch is disposed when the next one is asked for; what a graph saved lives on.
  *
  * @example
- * const loader = new Loader(new TensorDataset(ones([10, 2])), { batchSize: 4 })
+ * const loader = new data.Loader(new data.TensorDataset(ones([10, 2])), { batchSize: 4 })
  * for await (const [x] of loader) x.shape[0] // 4, 4, 2
  */
 export class Loader implements AsyncIterable<Tensor[]> {
@@ -34,13 +34,23 @@ export class Loader implements AsyncIterable<Tensor[]> {
 
   constructor(dataset: Dataset, options: LoaderOptions = {}) {
     checkOptions('Loader', options, ['batchSize', 'shuffle', 'generator', 'dropLast'])
-    if (!dataset || !Number.isSafeInteger(dataset.length) || typeof dataset.batch !== 'function') throw new OptionError('Loader', 'expected a dataset with length and batch()', 'wrap tensors in new TensorDataset(…)')
+    if (!dataset || !Number.isSafeInteger(dataset.length) || typeof dataset.batch !== 'function')
+      throw new OptionError(
+        'Loader',
+        'expected a dataset with length and batch()',
+        'wrap tensors in new TensorDataset(…)',
+      )
     if (dataset.length === 0) throw new OptionError('Loader', 'the dataset is empty')
     this.dataset = dataset
     this.batchSize = checkCount('Loader', 'batchSize', options.batchSize ?? 32)
     if (options.generator) generatorOr('Loader', options.generator)
     this.options = options
-    if (this.length === 0) throw new OptionError('Loader', `no batch of ${this.batchSize} in ${dataset.length} samples`, 'use smaller batches, or keep the last one')
+    if (this.length === 0)
+      throw new OptionError(
+        'Loader',
+        `no batch of ${this.batchSize} in ${dataset.length} samples`,
+        'use smaller batches, or keep the last one',
+      )
   }
 
   /** Batches per pass. */
@@ -51,7 +61,9 @@ export class Loader implements AsyncIterable<Tensor[]> {
 
   private order(): Int32Array {
     const { shuffle, generator } = this.options
-    return shuffle ? (generator ?? defaultGenerator()).permutation(this.dataset.length) : Int32Array.from({ length: this.dataset.length }, (_, i) => i)
+    return shuffle
+      ? (generator ?? defaultGenerator()).permutation(this.dataset.length)
+      : Int32Array.from({ length: this.dataset.length }, (_, i) => i)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Tensor[]> {

@@ -38,7 +38,7 @@ export interface ClassificationReport {
  * Counts predictions by true and predicted class. Counting happens on the device; `report()` reads the result.
  *
  * @example
- * const counts = new ConfusionMatrix(2)
+ * const counts = new metrics.ConfusionMatrix(2)
  * counts.update(tensor([0, 1, 1], { dtype: 'int32' }), tensor([0, 1, 0], { dtype: 'int32' }))
  * const { matrix } = await counts.report() // [[1, 1], [0, 1]]
  */
@@ -60,7 +60,11 @@ export class ConfusionMatrix {
         const predicted = isFloating(predictions.dtype) ? argmax(predictions, 1) : predictions
         const t = reshape(targets, [-1])
         const p = reshape(predicted, [-1])
-        if (p.size !== t.size) throw new ShapeError('ConfusionMatrix', `predictions and targets must be equally many, got ${format(predictions.shape)} and ${format(targets.shape)}`)
+        if (p.size !== t.size)
+          throw new ShapeError(
+            'ConfusionMatrix',
+            `predictions and targets must be equally many, got ${format(predictions.shape)} and ${format(targets.shape)}`,
+          )
         return add(this.counts, matmul(transpose(oneHot(t, this.size)), oneHot(p, this.size)))
       })
       this.counts.dispose()
@@ -91,6 +95,15 @@ export function reportOf(matrix: number[][]): ClassificationReport {
   })
   const total = classes.reduce((sum, c) => sum + c.support, 0)
   const correct = matrix.reduce((sum, row, c) => sum + row[c], 0)
-  const mean = (of: 'precision' | 'recall' | 'f1') => ratio(classes.reduce((sum, c) => sum + c[of], 0), classes.length)
-  return { matrix, accuracy: ratio(correct, total), classes, macro: { precision: mean('precision'), recall: mean('recall'), f1: mean('f1') } }
+  const mean = (of: 'precision' | 'recall' | 'f1') =>
+    ratio(
+      classes.reduce((sum, c) => sum + c[of], 0),
+      classes.length,
+    )
+  return {
+    matrix,
+    accuracy: ratio(correct, total),
+    classes,
+    macro: { precision: mean('precision'), recall: mean('recall'), f1: mean('f1') },
+  }
 }

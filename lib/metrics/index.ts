@@ -22,16 +22,31 @@ export function accuracy(predictions: Tensor, targets: Tensor): Tensor {
   return noGrad(() =>
     tidy(() => {
       const several = predictions.rank > 1 && predictions.shape[predictions.rank - 1] > 1
-      const predicted = !isFloating(predictions.dtype) ? predictions : several ? argmax(predictions, -1) : cast(greater(predictions, 0.5), 'int32')
-      const wanted = several && targets.rank === predictions.rank && targets.shape[targets.rank - 1] > 1 ? argmax(targets, -1) : cast(targets, 'int32')
-      if (predicted.size !== wanted.size) throw new ShapeError('accuracy', `predictions ${format(predictions.shape)} and targets ${format(targets.shape)} do not fit`)
+      const predicted = !isFloating(predictions.dtype)
+        ? predictions
+        : several
+          ? argmax(predictions, -1)
+          : cast(greater(predictions, 0.5), 'int32')
+      const wanted =
+        several && targets.rank === predictions.rank && targets.shape[targets.rank - 1] > 1
+          ? argmax(targets, -1)
+          : cast(targets, 'int32')
+      if (predicted.size !== wanted.size)
+        throw new ShapeError(
+          'accuracy',
+          `predictions ${format(predictions.shape)} and targets ${format(targets.shape)} do not fit`,
+        )
       return mean(cast(equal(reshape(predicted, [-1]), reshape(wanted, [-1])), 'float32'))
     }),
   )
 }
 
 /** Counts predictions of one batch: precision, recall and F1 per class, and their means. */
-export async function classificationReport(predictions: Tensor, targets: Tensor, classes: number): Promise<ClassificationReport> {
+export async function classificationReport(
+  predictions: Tensor,
+  targets: Tensor,
+  classes: number,
+): Promise<ClassificationReport> {
   const counts = new ConfusionMatrix(classes, { device: predictions.device })
   counts.update(predictions, targets)
   const report = await counts.report()

@@ -17,11 +17,19 @@ export class Sequential extends Module {
   constructor(...layers: Module[]) {
     super()
     const wrong = layers.find(layer => !(layer instanceof Module))
-    if (wrong !== undefined) throw new OptionError('Sequential', `expected modules, got ${describe(wrong)}`, 'pass layers one by one, not as an array')
+    if (wrong !== undefined)
+      throw new OptionError(
+        'Sequential',
+        `expected modules, got ${describe(wrong)}`,
+        'pass layers one by one, not as an array',
+      )
     this.layers = layers
   }
   forward(x: Tensor): Tensor {
-    return this.layers.reduce((value, layer, i) => inLayer(`${i}.${layer.constructor.name}`, () => layer.forward(value)), x)
+    return this.layers.reduce(
+      (value, layer, i) => inLayer(`${i}.${layer.constructor.name}`, () => layer.forward(value)),
+      x,
+    )
   }
 }
 

@@ -46,7 +46,8 @@ export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number 
 /** The factor by which an activation shrinks the standard deviation, inverted: as PyTorch's `calculate_gain`. */
 export function gain(nonlinearity: Nonlinearity, slope = 0): number {
   const gains = { linear: 1, sigmoid: 1, tanh: 5 / 3, relu: Math.SQRT2, leakyRelu: Math.sqrt(2 / (1 + slope * slope)) }
-  if (!Object.hasOwn(gains, nonlinearity)) throw new OptionError('gain', `unknown nonlinearity '${nonlinearity}'`, `use ${Object.keys(gains).join(', ')}`)
+  if (!Object.hasOwn(gains, nonlinearity))
+    throw new OptionError('gain', `unknown nonlinearity '${nonlinearity}'`, `use ${Object.keys(gains).join(', ')}`)
   return gains[nonlinearity]
 }
 
@@ -80,9 +81,14 @@ export function xavierNormal_(x: Tensor, options: InitOptions = {}): Tensor {
   return normal_(x, 0, (options.gain ?? 1) * Math.sqrt(2 / (fanIn + fanOut)), options)
 }
 
-function kaimingDeviation(op: string, x: Tensor, { mode = 'fanIn', nonlinearity = 'leakyRelu', slope = 0 }: KaimingOptions): number {
+function kaimingDeviation(
+  op: string,
+  x: Tensor,
+  { mode = 'fanIn', nonlinearity = 'leakyRelu', slope = 0 }: KaimingOptions,
+): number {
   const fan = fans(op, x.shape)
-  if (mode !== 'fanIn' && mode !== 'fanOut') throw new OptionError(op, `mode must be 'fanIn' or 'fanOut', got '${mode}'`)
+  if (mode !== 'fanIn' && mode !== 'fanOut')
+    throw new OptionError(op, `mode must be 'fanIn' or 'fanOut', got '${mode}'`)
   return gain(nonlinearity, slope) / Math.sqrt(fan[mode])
 }
 /** U(−a, a) with a = gain·√(3/fan). He et al. (2015). */

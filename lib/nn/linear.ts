@@ -45,7 +45,11 @@ export class Linear extends Module {
 
   forward(x: Tensor): Tensor {
     if (x.rank === 0 || x.shape[x.rank - 1] !== this.inputs)
-      throw new ShapeError('Linear', `expected [… ${this.inputs}], got ${format(x.shape)}`, 'the last dim must be the number of inputs')
+      throw new ShapeError(
+        'Linear',
+        `expected [… ${this.inputs}], got ${format(x.shape)}`,
+        'the last dim must be the number of inputs',
+      )
     const y = matmul(x, transpose(this.weight))
     return this.bias ? add(y, this.bias) : y
   }

@@ -1,10 +1,10 @@
+import { tensor } from '../creation.js'
 import { describe, FormatError, OptionError } from '../errors.js'
+import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
 import { noGrad } from '../scope.js'
-import { format, sameShape, type Shape } from '../shape.js'
+import { format, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
-import { assign_ } from '../ops/movement.js'
-import { tensor } from '../creation.js'
 
 /** A tensor that is trained. Modules find those in their fields. */
 export class Parameter<S extends Shape = Shape> extends Tensor<S> {
@@ -121,7 +121,9 @@ export abstract class Module {
 
   /** Parameters and buffers by name. The tensors share their storage with the module: they follow its training. */
   stateDict(): StateDict {
-    return Object.fromEntries([...this.namedParameters(), ...this.namedBuffers()].map(([name, t]) => [name, t.detach() as Tensor]))
+    return Object.fromEntries(
+      [...this.namedParameters(), ...this.namedBuffers()].map(([name, t]) => [name, t.detach() as Tensor]),
+    )
   }
 
   /**
@@ -138,14 +140,20 @@ export abstract class Module {
       ...[...given.keys()].filter(name => !own.has(name)).map(name => `unknown '${name}'`),
       ...[...given].flatMap(([name, t]) => {
         const to = own.get(name)
-        return to && !sameShape(to.shape, t.shape) ? [`'${name}' has shape ${format(t.shape)}, expected ${format(to.shape)}`] : []
+        return to && !sameShape(to.shape, t.shape)
+          ? [`'${name}' has shape ${format(t.shape)}, expected ${format(to.shape)}`]
+          : []
       }),
     ]
-    if (problems.length > 0) throw new FormatError('loadStateDict', problems.join('; '), 'it must come from a model of the same structure')
+    if (problems.length > 0)
+      throw new FormatError('loadStateDict', problems.join('; '), 'it must come from a model of the same structure')
     noGrad(() => {
       for (const [name, t] of given) {
         const to = own.get(name)!
-        assign_(to, t.device === to.device ? t.detach() : tensor(t.dataSync(), t.shape, { device: to.device, dtype: t.dtype }))
+        assign_(
+          to,
+          t.device === to.device ? t.detach() : tensor(t.dataSync(), t.shape, { device: to.device, dtype: t.dtype }),
+        )
       }
     })
   }
@@ -156,7 +164,9 @@ export abstract class Module {
     for (const { value, owner, key } of [...this.places()]) {
       if (value instanceof Module || value.device === device) continue
       const copy = moved.get(value) ?? tensor(value.detach().dataSync(), value.shape, { device, dtype: value.dtype })
-      const next = moved.get(value) ?? (value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy))
+      const next =
+        moved.get(value) ??
+        (value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy))
       moved.set(value, next)
       owner[key] = next
     }
@@ -179,9 +189,11 @@ export abstract class Module {
 
 /** The entries of a state dict, by own keys only. */
 export function checkStateDict(op: string, dict: unknown): Map<string, Tensor> {
-  if (dict === null || typeof dict !== 'object' || Array.isArray(dict)) throw new FormatError(op, `expected a state dict (tensors by name), got ${describe(dict)}`)
+  if (dict === null || typeof dict !== 'object' || Array.isArray(dict))
+    throw new FormatError(op, `expected a state dict (tensors by name), got ${describe(dict)}`)
   const entries = Object.entries(dict)
-  for (const [name, t] of entries) if (!(t instanceof Tensor)) throw new FormatError(op, `'${name}' must be a tensor, got ${describe(t)}`)
+  for (const [name, t] of entries)
+    if (!(t instanceof Tensor)) throw new FormatError(op, `'${name}' must be a tensor, got ${describe(t)}`)
   return new Map(entries as [string, Tensor][])
 }
 
@@ -190,4 +202,3 @@ export function checkCount(op: string, name: string, value: unknown, least = 1):
   if (Number.isSafeInteger(value) && (value as number) >= least) return value as number
   throw new OptionError(op, `${name} must be a whole number of at least ${least}, got ${describe(value)}`)
 }
-

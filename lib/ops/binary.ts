@@ -28,7 +28,9 @@ interface BinaryRow {
 
 function binary(name: string, row: BinaryRow): Binary {
   const kernel = name as 'add'
-  kernels({ [kernel]: (a, b, y) => map2(a, b, y, y instanceof Int32Array && row.int ? row.int : row.f) } as Parameters<typeof kernels>[0])
+  kernels({ [kernel]: (a, b, y) => map2(a, b, y, y instanceof Int32Array && row.int ? row.int : row.f) } as Parameters<
+    typeof kernels
+  >[0])
   const self: Rule<null> = rule({
     name,
     strided: true,
@@ -53,9 +55,22 @@ export const add: Binary = binary('add', { f: (a, b) => a + b, grad: g => [g, g]
 /** a − b. */
 export const sub: Binary = binary('sub', { f: (a, b) => a - b, grad: (g, _, [, b]) => [g, b ? neg(g) : null] })
 /** a · b, element by element. */
-export const mul: Binary = binary('mul', { f: (a, b) => a * b, int: Math.imul, saves: both, grad: (g, { inputs: [a, b] }, needs) => [needs[0] ? mul(g, b) : null, needs[1] ? mul(g, a) : null] })
+export const mul: Binary = binary('mul', {
+  f: (a, b) => a * b,
+  int: Math.imul,
+  saves: both,
+  grad: (g, { inputs: [a, b] }, needs) => [needs[0] ? mul(g, b) : null, needs[1] ? mul(g, a) : null],
+})
 /** a / b. Of int32 tensors: float32. */
-export const div: Binary = binary('div', { f: (a, b) => a / b, dtype: floatOf, saves: both, grad: (g, { inputs: [a, b] }, needs) => [needs[0] ? div(g, b) : null, needs[1] ? neg(mul(g, div(a, square(b)))) : null] })
+export const div: Binary = binary('div', {
+  f: (a, b) => a / b,
+  dtype: floatOf,
+  saves: both,
+  grad: (g, { inputs: [a, b] }, needs) => [
+    needs[0] ? div(g, b) : null,
+    needs[1] ? neg(mul(g, div(a, square(b)))) : null,
+  ],
+})
 /** a to the power of b. */
 export const pow: Binary = binary('pow', {
   f: power,
@@ -68,11 +83,24 @@ export const pow: Binary = binary('pow', {
   ],
 })
 /** The larger of the two; NaN if one is. Equal values share the gradient. */
-export const maximum: Binary = binary('maximum', { f: (a, b) => (a > b || Number.isNaN(a) ? a : b), saves: both, grad: (g, { inputs: [a, b] }) => shareAtTies(g, greater(a, b), a, b) })
+export const maximum: Binary = binary('maximum', {
+  f: (a, b) => (a > b || Number.isNaN(a) ? a : b),
+  saves: both,
+  grad: (g, { inputs: [a, b] }) => shareAtTies(g, greater(a, b), a, b),
+})
 /** The smaller of the two; NaN if one is. Equal values share the gradient. */
-export const minimum: Binary = binary('minimum', { f: (a, b) => (a < b || Number.isNaN(a) ? a : b), saves: both, grad: (g, { inputs: [a, b] }) => shareAtTies(g, less(a, b), a, b) })
+export const minimum: Binary = binary('minimum', {
+  f: (a, b) => (a < b || Number.isNaN(a) ? a : b),
+  saves: both,
+  grad: (g, { inputs: [a, b] }) => shareAtTies(g, less(a, b), a, b),
+})
 /** The remainder of a / b with the sign of b, as in Python. int32 by 0 gives 0. */
-export const remainder: Binary = binary('remainder', { f: modulo, int: (a, b) => (b === 0 ? 0 : modulo(a, b)), saves: both, grad: (g, { inputs: [a, b] }, needs) => [g, needs[1] ? neg(mul(g, floor(div(a, b)))) : null] })
+export const remainder: Binary = binary('remainder', {
+  f: modulo,
+  int: (a, b) => (b === 0 ? 0 : modulo(a, b)),
+  saves: both,
+  grad: (g, { inputs: [a, b] }, needs) => [g, needs[1] ? neg(mul(g, floor(div(a, b)))) : null],
+})
 
 function shareAtTies(g: Tensor, wins: Tensor, a: Tensor, b: Tensor): Tensor[] {
   const half = mul(g, 0.5)
@@ -85,7 +113,8 @@ function shareAtTies(g: Tensor, wins: Tensor, a: Tensor, b: Tensor): Tensor[] {
 function modulo(a: number, b: number): number {
   const r = a % b
   if (Number.isNaN(r)) return r
-  return r !== 0 && r < 0 !== b < 0 ? (Math.abs(b) === Number.POSITIVE_INFINITY ? b : r + b) : r
+  if (r === 0) return b < 0 ? -0 : 0
+  return r < 0 !== b < 0 ? (Math.abs(b) === Number.POSITIVE_INFINITY ? b : r + b) : r
 }
 
 /** C's pow: 1 to anything is 1, and so is −1 to ±∞; JavaScript says NaN. */

@@ -3,14 +3,31 @@ import { type DType, promote } from '../dtype.js'
 import type { Shape } from '../shape.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { aligned, applyTo, cast, checkTensor, isTensor, kernels, pair, type Rule, rule, scalar, type TensorLike } from './define.js'
+import {
+  aligned,
+  applyTo,
+  cast,
+  checkTensor,
+  isTensor,
+  kernels,
+  pair,
+  type Rule,
+  rule,
+  scalar,
+  type TensorLike,
+} from './define.js'
 import { map1, map2, map3 } from './loops.js'
 import type { SameShape } from './unary.js'
 
 /** A test of two tensors, or of a tensor and a number: a bool tensor. */
 export type Compare = (a: TensorLike, b: TensorLike) => Tensor
 
-function compare(name: string, f: (a: number, b: number) => boolean, dtype: (common: DType) => DType, result?: DType): Compare {
+function compare(
+  name: string,
+  f: (a: number, b: number) => boolean,
+  dtype: (common: DType) => DType,
+  result?: DType,
+): Compare {
   const kernel = name as 'equal'
   kernels({ [kernel]: (a, b, y) => map2(a, b, y, (a, b) => (f(a, b) ? 1 : 0)) } as Parameters<typeof kernels>[0])
   const self: Rule<null> = rule({

@@ -73,7 +73,11 @@ export function apply<P>(r: Rule<P>, inputs: readonly Tensor[], p: P): Tensor {
   const stream = inputs[0].storage.stream
   for (const x of inputs)
     if (x.storage.stream !== stream)
-      throw new DeviceError(r.name, `tensors are on different devices: ${inputs.map(t => t.device).join(' and ')}`, "copy one of them: x.to('native')")
+      throw new DeviceError(
+        r.name,
+        `tensors are on different devices: ${inputs.map(t => t.device).join(' and ')}`,
+        "copy one of them: x.to('native')",
+      )
   const { shape, dtype = inputs[0].dtype } = r.output(inputs, p)
   const before = stream.op
   stream.op = r.name
@@ -92,7 +96,13 @@ export function apply<P>(r: Rule<P>, inputs: readonly Tensor[], p: P): Tensor {
 }
 
 /** Puts an operation into the graph, if one of its inputs requires a gradient. */
-export function record<P>(r: Gradient<P>, inputs: readonly Tensor[], y: Tensor, p: P, extras: readonly Tensor[] = []): void {
+export function record<P>(
+  r: Gradient<P>,
+  inputs: readonly Tensor[],
+  y: Tensor,
+  p: P,
+  extras: readonly Tensor[] = [],
+): void {
   if (!isRecording() || !isFloating(y.dtype) || !(r.grad || r.definition) || !inputs.some(x => x.edge)) return
   const node = new Node(r as Gradient<unknown>, p, inputs)
   y.edge = node
@@ -121,7 +131,11 @@ export function isTensor(value: unknown): value is Tensor {
 export function checkTensor(op: string, value: unknown, name = 'input'): Tensor {
   if (value instanceof Tensor) return value
   const foreign = value !== null && typeof value === 'object' && 'storage' in value && 'dtype' in value
-  throw new DTypeError(op, `${name} must be a tensor, got ${describe(value)}`, foreign ? 'it belongs to another copy of gradus; install one only' : 'make one with tensor(…)')
+  throw new DTypeError(
+    op,
+    `${name} must be a tensor, got ${describe(value)}`,
+    foreign ? 'it belongs to another copy of gradus; install one only' : 'make one with tensor(…)',
+  )
 }
 
 /** A tensor of rank 0 that holds a number. */
@@ -141,11 +155,18 @@ export function applyTo<P>(r: Rule<P>, given: readonly unknown[], inputs: readon
 }
 
 /** Two operands brought to tensors of one dtype; a number does not widen the other's, except int to float32. */
-export function pair(op: string, a: TensorLike, b: TensorLike, dtypeOf: (common: DType) => DType = d => d): [Tensor, Tensor] {
-  if (!isTensor(a) && !isTensor(b)) throw new DTypeError(op, `expected a tensor, got ${describe(a)} and ${describe(b)}`, 'make one with tensor(…)')
+export function pair(
+  op: string,
+  a: TensorLike,
+  b: TensorLike,
+  dtypeOf: (common: DType) => DType = d => d,
+): [Tensor, Tensor] {
+  if (!isTensor(a) && !isTensor(b))
+    throw new DTypeError(op, `expected a tensor, got ${describe(a)} and ${describe(b)}`, 'make one with tensor(…)')
   const known = (isTensor(a) ? a : b) as Tensor
   const dtype = dtypeOf(promote(typeOf(op, a, known), typeOf(op, b, known)))
-  const lift = (x: TensorLike): Tensor => (isTensor(x) ? cast(x, dtype) : scalar(Number(x), dtype, known.storage.stream))
+  const lift = (x: TensorLike): Tensor =>
+    isTensor(x) ? cast(x, dtype) : scalar(Number(x), dtype, known.storage.stream)
   return [lift(a), lift(b)]
 }
 
@@ -205,7 +226,8 @@ function contiguousAs(x: Tensor, shape: Shape): Tensor {
 export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy'): void {
   const { dims } = coalesce(y.shape, [x.strides, y.strides])
   if (dims.length <= 6) return x.storage.stream.k[kernel](...aligned([x, y]))
-  const piece = (t: Tensor, i: number): Tensor => new Tensor(t.storage.retain(), t.shape.slice(1), t.strides.slice(1), t.offset + i * t.strides[0])
+  const piece = (t: Tensor, i: number): Tensor =>
+    new Tensor(t.storage.retain(), t.shape.slice(1), t.strides.slice(1), t.offset + i * t.strides[0])
   for (let i = 0; i < y.shape[0]; i++) {
     const [from, to] = [piece(x, i), piece(y, i)]
     copyTo(from, to, kernel)

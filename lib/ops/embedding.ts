@@ -95,7 +95,11 @@ export function gather(x: Tensor, index: Tensor, axis: number): Tensor {
   checkTensor('gather', x)
   checkIndex('gather', index)
   const { axis: a, n } = slicesOf('gather', x.shape, axis)
-  if (index.rank !== x.rank || index.shape.some((dim, d) => d !== a && dim > x.shape[d])) throw new ShapeError('gather', `index of shape ${format(index.shape)} does not fit into ${format(x.shape)} along axis ${a}`)
+  if (index.rank !== x.rank || index.shape.some((dim, d) => d !== a && dim > x.shape[d]))
+    throw new ShapeError(
+      'gather',
+      `index of shape ${format(index.shape)} does not fit into ${format(x.shape)} along axis ${a}`,
+    )
   const part = slice(x, ...index.shape.map((dim, d) => (d === a ? null : ([0, dim] as const))))
   const { outer, inner, n: k } = slicesOf('gather', index.shape, a)
   return applyTo(gatherRule, [x, index], [part, index], { axis: a, outer, n, inner, k })
@@ -124,7 +128,12 @@ const indexAddRule: Rule<Picks> = rule({
 export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
   checkTensor('indexSelect', x)
   checkIndex('indexSelect', index)
-  if (index.rank !== 1) throw new ShapeError('indexSelect', `index must have one dim, got shape ${format(index.shape)}`, 'use gather() for one index per element')
+  if (index.rank !== 1)
+    throw new ShapeError(
+      'indexSelect',
+      `index must have one dim, got shape ${format(index.shape)}`,
+      'use gather() for one index per element',
+    )
   return apply(indexSelectRule, [x, index], { ...slicesOf('indexSelect', x.shape, axis), k: index.size })
 }
 
@@ -132,7 +141,8 @@ export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
 export function embedding(weight: Tensor, index: Tensor): Tensor {
   checkTensor('embedding', weight, 'weight')
   checkIndex('embedding', index)
-  if (weight.rank !== 2) throw new ShapeError('embedding', `weight must have two dims [count, width], got ${format(weight.shape)}`)
+  if (weight.rank !== 2)
+    throw new ShapeError('embedding', `weight must have two dims [count, width], got ${format(weight.shape)}`)
   const flat = reshape(contiguous(index), [index.size])
   const rows = apply(embeddingRule, [weight, flat], { ...slicesOf('embedding', weight.shape, 0), k: index.size })
   return reshape(rows, [...index.shape, weight.shape[1]])
@@ -149,7 +159,8 @@ const oneHotRule: Rule<{ classes: number }> = rule({
 /** Vectors of `classes` zeros with a 1 at each index: float32 […, classes]. */
 export function oneHot(index: Tensor, classes: number): Tensor {
   checkIndex('oneHot', index)
-  if (!Number.isInteger(classes) || classes < 1) throw new OptionError('oneHot', `classes must be a whole number above 0, got ${String(classes)}`)
+  if (!Number.isInteger(classes) || classes < 1)
+    throw new OptionError('oneHot', `classes must be a whole number above 0, got ${String(classes)}`)
   return apply(oneHotRule, [index], { classes })
 }
 
@@ -160,4 +171,3 @@ export const nonzeroRule: Rule<{ found: Tensor }> = rule({
   run: (k, [x], index, { found }) => k.nonzero(x, index, found),
   noGrad: 'the result is an index',
 })
-

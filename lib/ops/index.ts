@@ -1,13 +1,33 @@
 /** The op families. Every function listed here, whose first parameter is a tensor, is also a method of Tensor. */
-export * from './unary.js'
+
 export * from './binary.js'
 export * from './compare.js'
-export { all, any, argmax, argmin, cumsum, logSumExp, max, mean, min, prod, std, sum, variance } from './reduce.js'
-export { assign_, cast, clone, contiguous, expand, flatten, flip, pad, permute, repeat, reshape, slice, split, squeeze, tile, transpose, unsqueeze } from './movement.js'
-export { matmul } from './matmul.js'
-export { logSoftmax, softmax } from './softmax.js'
 export { embedding, gather, indexSelect, oneHot } from './embedding.js'
-export { maskSelect, maskSelectSync, nonzero, nonzeroSync, unique, uniqueSync } from './select.js'
+export { matmul } from './matmul.js'
+export {
+  assign_,
+  cast,
+  clone,
+  contiguous,
+  expand,
+  flatten,
+  flip,
+  pad,
+  permute,
+  repeat,
+  reshape,
+  slice,
+  split,
+  squeeze,
+  tile,
+  transpose,
+  unsqueeze,
+} from './movement.js'
 export { dropout } from './random.js'
+export { all, any, argmax, argmin, cumsum, logSumExp, max, mean, min, prod, std, sum, variance } from './reduce.js'
+export { maskSelect, maskSelectSync, nonzero, nonzeroSync, unique, uniqueSync } from './select.js'
+export { logSoftmax, softmax } from './softmax.js'
+export * from './unary.js'
+
 import './loss.js'
 import './step.js'

@@ -54,8 +54,17 @@ export function map3(a: Strided, b: Strided, c: Strided, y: Buf, f: (a: number, 
 }
 
 /** For each output o of a reduction: `body(o, values)`, where `values(visit)` goes over the reduced elements in order. */
-export function forOutputs(x: Strided, kept: number, body: (o: number, values: (visit: (v: number) => void) => void) => void): void {
-  const outer: Strided = { data: x.data, offset: x.offset, dims: x.dims.slice(0, kept), strides: x.strides.slice(0, kept) }
+export function forOutputs(
+  x: Strided,
+  kept: number,
+  body: (o: number, values: (visit: (v: number) => void) => void) => void,
+): void {
+  const outer: Strided = {
+    data: x.data,
+    offset: x.offset,
+    dims: x.dims.slice(0, kept),
+    strides: x.strides.slice(0, kept),
+  }
   const dims = x.dims.slice(kept)
   const strides = x.strides.slice(kept)
   const step = strides.at(-1) ?? 0

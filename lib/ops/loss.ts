@@ -47,15 +47,21 @@ kernels({
       for (let c = 0; c < classes; c++) {
         const at = r * classes + c
         const onehot = c === target[r] ? 1 - smoothing : 0
-        dx[at] = target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
+        dx[at] =
+          target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
       }
   },
-  bceWithLogits: (x, target, y) => map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
+  bceWithLogits: (x, target, y) =>
+    map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
   bceWithLogitsGrad: (g, x, target, dx) => map3(g, x, target, dx, (g, x, t) => g * (1 / (1 + Math.exp(-x)) - t)),
 })
 
 /** 1 − s at the target, s/C everywhere, 0 in ignored rows; and which rows count. */
-function distribution(x: Tensor, target: Tensor, { classes, ignoreIndex, smoothing }: Classes): { wanted: Tensor; counts: Tensor } {
+function distribution(
+  x: Tensor,
+  target: Tensor,
+  { classes, ignoreIndex, smoothing }: Classes,
+): { wanted: Tensor; counts: Tensor } {
   const ignored = equal(target, ignoreIndex)
   const counts = unsqueeze(cast(where(ignored, 0, 1), x.dtype), 1)
   const hot = cast(oneHot(where(ignored, 0, target), classes), x.dtype)
@@ -65,7 +71,8 @@ function distribution(x: Tensor, target: Tensor, { classes, ignoreIndex, smoothi
 const crossEntropyGradRule: Rule<Classes> = rule({
   name: 'crossEntropyGrad',
   output: ([, x]) => ({ shape: x.shape, dtype: x.dtype }),
-  run: (k, [g, x, target, top, logSum], dx, p) => k.crossEntropyGrad(g, x, target, top, logSum, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  run: (k, [g, x, target, top, logSum], dx, p) =>
+    k.crossEntropyGrad(g, x, target, top, logSum, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
   definition: ([g, x, target], p) => {
     const { wanted, counts } = distribution(x, target, p)
     return mul(unsqueeze(g, 1), sub(mul(softmax(x, 1), counts), wanted))
@@ -75,10 +82,17 @@ const crossEntropyGradRule: Rule<Classes> = rule({
 const crossEntropyRule: Rule<Classes> = rule({
   name: 'crossEntropy',
   output: (_, { n }) => ({ shape: [n] }),
-  extras: ([x], { n }) => [{ shape: [n], dtype: x.dtype }, { shape: [n], dtype: x.dtype }],
-  run: (k, [x, target], loss, p, [top, logSum]) => k.crossEntropy(x, target, loss, top, logSum, p.n, p.classes, p.ignoreIndex, p.smoothing),
+  extras: ([x], { n }) => [
+    { shape: [n], dtype: x.dtype },
+    { shape: [n], dtype: x.dtype },
+  ],
+  run: (k, [x, target], loss, p, [top, logSum]) =>
+    k.crossEntropy(x, target, loss, top, logSum, p.n, p.classes, p.ignoreIndex, p.smoothing),
   saves: { inputs: [0, 1] },
-  grad: (g, { inputs: [x, target], extras: [top, logSum] }, p) => [apply(crossEntropyGradRule, [g, x, target, top, logSum], p), null],
+  grad: (g, { inputs: [x, target], extras: [top, logSum] }, p) => [
+    apply(crossEntropyGradRule, [g, x, target, top, logSum], p),
+    null,
+  ],
   definition: ([x, target], p) => neg(sum(mul(distribution(x, target, p).wanted, logSoftmax(x, 1)), 1)),
 })
 
@@ -86,7 +100,11 @@ const crossEntropyRule: Rule<Classes> = rule({
 export function crossEntropyRows(x: Tensor, target: Tensor, ignoreIndex: number, smoothing: number): Tensor {
   checkTensor('crossEntropy', x, 'logits')
   checkIndex('crossEntropy', target)
-  if (x.rank !== 2 || target.rank !== 1 || x.shape[0] !== target.shape[0]) throw new ShapeError('crossEntropy', `expected logits [n, classes] and targets [n], got ${format(x.shape)} and ${format(target.shape)}`)
+  if (x.rank !== 2 || target.rank !== 1 || x.shape[0] !== target.shape[0])
+    throw new ShapeError(
+      'crossEntropy',
+      `expected logits [n, classes] and targets [n], got ${format(x.shape)} and ${format(target.shape)}`,
+    )
   const p = { n: x.shape[0], classes: x.shape[1], ignoreIndex, smoothing }
   return applyTo(crossEntropyRule, [x, target], [cast(x, floatOf(x.dtype)), target], p)
 }
@@ -111,7 +129,10 @@ const bceRule: Rule<null> = rule({
     k.bceWithLogits(x, t, y)
   },
   saves: { inputs: [0, 1] },
-  grad: (g, { inputs: [x, t] }, _, needs) => [needs[0] ? apply(bceGradRule, [g, x, t], null) : null, needs[1] ? neg(mul(g, x)) : null],
+  grad: (g, { inputs: [x, t] }, _, needs) => [
+    needs[0] ? apply(bceGradRule, [g, x, t], null) : null,
+    needs[1] ? neg(mul(g, x)) : null,
+  ],
   definition: ([x, t]) => add(sub(relu(x), mul(x, t)), log1p(exp(neg(abs(x))))),
 })
 
@@ -121,4 +142,3 @@ export function bceWithLogitsElements(x: Tensor, target: Tensor): Tensor {
   checkTensor('bceWithLogits', target, 'target')
   return applyTo(bceRule, [x, target], pair('bceWithLogits', x, target, floatOf), null)
 }
-

@@ -18,7 +18,11 @@ kernels({
     const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
     const row = new Float64Array(n)
     let to = 0
-    const batch = (v: typeof a) => ({ ...v, dims: [...v.dims.slice(0, -2), 1], strides: [...v.strides.slice(0, -2), 0] })
+    const batch = (v: typeof a) => ({
+      ...v,
+      dims: [...v.dims.slice(0, -2), 1],
+      strides: [...v.strides.slice(0, -2), 0],
+    })
     forRows([batch(a), batch(b)], ([oa, ob]) => {
       for (let i = 0; i < m; i++) {
         row.fill(0)
@@ -37,7 +41,8 @@ kernels({
 function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
   const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
   const merged = coalesce(batch, strides)
-  if (merged.dims.length > 4) throw new ShapeError('matmul', `batch dims ${format(batch)} have too many separate parts`, 'use contiguous() first')
+  if (merged.dims.length > 4)
+    throw new ShapeError('matmul', `batch dims ${format(batch)} have too many separate parts`, 'use contiguous() first')
   const operand = (x: Tensor, i: number): Operand => ({
     storage: x.storage,
     offset: x.offset,
@@ -56,7 +61,10 @@ const matmulRule: Rule<null> = rule({
   run: (k, [a, b], c) => k.matmul(...operands(a, b, batchOf(a, b)), c),
   saves: { inputs: [0, 1] },
   // C = A·B   ⇒   ∂A = G·Bᵀ,  ∂B = Aᵀ·G
-  grad: (g, { inputs: [a, b] }, _, needs) => [needs[0] ? matmul(g, transpose(b)) : null, needs[1] ? matmul(transpose(a), g) : null],
+  grad: (g, { inputs: [a, b] }, _, needs) => [
+    needs[0] ? matmul(g, transpose(b)) : null,
+    needs[1] ? matmul(transpose(a), g) : null,
+  ],
 })
 
 /**
@@ -74,10 +82,12 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   checkTensor('matmul', a, 'left operand')
   checkTensor('matmul', b, 'right operand')
   const where = `got ${format(a.shape)} × ${format(b.shape)}`
-  if (a.rank === 0 || b.rank === 0) throw new ShapeError('matmul', `operands must have at least one dim, ${where}`, 'use mul() for scalars')
+  if (a.rank === 0 || b.rank === 0)
+    throw new ShapeError('matmul', `operands must have at least one dim, ${where}`, 'use mul() for scalars')
   const [left, right] = [a.rank === 1 ? unsqueeze(a, 0) : a, b.rank === 1 ? unsqueeze(b, 1) : b]
   const [k, other] = [left.shape[left.rank - 1], right.shape[right.rank - 2]]
-  if (k !== other) throw new ShapeError('matmul', `inner sizes must match, ${where} (${k} ≠ ${other})`, 'transpose one operand?')
+  if (k !== other)
+    throw new ShapeError('matmul', `inner sizes must match, ${where} (${k} ≠ ${other})`, 'transpose one operand?')
   const dtype = promote(promote(a.dtype, b.dtype), 'int32')
   const c = applyTo(matmulRule, [a, b], [cast(left, dtype), cast(right, dtype)], null)
   if (a.rank > 1 && b.rank > 1) return c

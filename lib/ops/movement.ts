@@ -3,9 +3,34 @@ import { type Buf, checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, ShapeError } from '../errors.js'
 import type { Strided } from '../runtime/js.js'
 import { refuseRecorded } from '../scope.js'
-import { axisOf, broadcastStrides, checkShape, format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
+import {
+  axisOf,
+  broadcastStrides,
+  checkShape,
+  format,
+  isContiguous,
+  type Shape,
+  sameShape,
+  sizeOf,
+  stridesOf,
+} from '../shape.js'
 import { Tensor } from '../tensor.js'
-import { aligned, apply, cast as convert, checkTensor, copyTo, type Gradient, isTensor, kernels, pair, record, type Rule, rule, type TensorLike, whole } from './define.js'
+import {
+  aligned,
+  apply,
+  checkTensor,
+  cast as convert,
+  copyTo,
+  type Gradient,
+  isTensor,
+  kernels,
+  pair,
+  type Rule,
+  record,
+  rule,
+  type TensorLike,
+  whole,
+} from './define.js'
 import { forRows } from './loops.js'
 
 kernels({
@@ -23,7 +48,8 @@ kernels({
   },
   toFloat32: (x, y) => convertAll(x, y, v => v),
   toFloat64: (x, y) => convertAll(x, y, v => v),
-  toInt32: (x, y) => convertAll(x, y, v => (Number.isNaN(v) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(v))))),
+  toInt32: (x, y) =>
+    convertAll(x, y, v => (Number.isNaN(v) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(v))))),
   toBool: (x, y) => convertAll(x, y, v => (v === 0 ? 0 : 1)),
 })
 
@@ -71,7 +97,12 @@ export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
   checkTensor('reshape', x)
   const to = resolve(x, shape)
   const base = x.isContiguous ? x : contiguous(x)
-  return view(reshapeGradient, base, { from: x.shape }, { shape: to, strides: stridesOf(to), offset: base.offset }) as unknown as Tensor<S>
+  return view(
+    reshapeGradient,
+    base,
+    { from: x.shape },
+    { shape: to, strides: stridesOf(to), offset: base.offset },
+  ) as unknown as Tensor<S>
 }
 
 function resolve(x: Tensor, shape: Shape): Shape {
@@ -81,7 +112,11 @@ function resolve(x: Tensor, shape: Shape): Shape {
   if (open < 0) {
     if (known === x.size) return [...rest]
   } else if (known > 0 && x.size % known === 0) return shape.map((dim, d) => (d === open ? x.size / known : dim))
-  throw new ShapeError('reshape', `cannot see ${format(x.shape)} (${x.size} elements) as ${format(shape)}`, 'the number of elements must stay the same')
+  throw new ShapeError(
+    'reshape',
+    `cannot see ${format(x.shape)} (${x.size} elements) as ${format(shape)}`,
+    'the number of elements must stay the same',
+  )
 }
 
 /** All elements in one dim; or the dims from `start` to `end` (inclusive) merged. */
@@ -95,22 +130,40 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
 interface Order {
   readonly order: readonly number[]
 }
-const permuteGradient: Gradient<Order> = rule({ name: 'permute', grad: (g, _, { order }) => [permute(g, order.map((_, d) => order.indexOf(d)))] })
+const permuteGradient: Gradient<Order> = rule({
+  name: 'permute',
+  grad: (g, _, { order }) => [
+    permute(
+      g,
+      order.map((_, d) => order.indexOf(d)),
+    ),
+  ],
+})
 
 /** The dims in another order: dim d of the result is dim order[d] of `x`. A view. */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   checkTensor('permute', x)
   const full = order.map(axis => axisOf('permute', axis, x.rank))
-  if (full.length !== x.rank || new Set(full).size < x.rank) throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(order)}`)
-  return view(permuteGradient, x, { order: full }, { shape: full.map(d => x.shape[d]), strides: full.map(d => x.strides[d]), offset: x.offset })
+  if (full.length !== x.rank || new Set(full).size < x.rank)
+    throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(order)}`)
+  return view(
+    permuteGradient,
+    x,
+    { order: full },
+    { shape: full.map(d => x.shape[d]), strides: full.map(d => x.strides[d]), offset: x.offset },
+  )
 }
 
 /** Two axes exchanged, the last two unless given. A view. */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   checkTensor('transpose', x)
-  if (x.rank < 2 && a === -2 && b === -1) throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.shape)}`)
+  if (x.rank < 2 && a === -2 && b === -1)
+    throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.shape)}`)
   const [i, j] = [axisOf('transpose', a, x.rank), axisOf('transpose', b, x.rank)]
-  return permute(x, x.shape.map((_, d) => (d === i ? j : d === j ? i : d)))
+  return permute(
+    x,
+    x.shape.map((_, d) => (d === i ? j : d === j ? i : d)),
+  )
 }
 
 const expandGradient: Gradient<null> = rule({ name: 'expand', grad: g => [g] }) // the walker sums over the repeated dims
@@ -118,19 +171,36 @@ const expandGradient: Gradient<null> = rule({ name: 'expand', grad: g => [g] }) 
 /** Dims of size 1 repeated without a copy, and new leading dims. A view. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   checkTensor('expand', x)
-  const to = checkShape('expand', shape.map((dim, d) => (dim === -1 ? (x.shape[d - shape.length + x.rank] ?? -1) : dim)))
+  const to = checkShape(
+    'expand',
+    shape.map((dim, d) => (dim === -1 ? (x.shape[d - shape.length + x.rank] ?? -1) : dim)),
+  )
   const lead = to.length - x.rank
-  if (lead < 0 || x.shape.some((dim, d) => dim !== 1 && dim !== to[d + lead])) throw new ShapeError('expand', `shape ${format(x.shape)} cannot be expanded to ${format(shape)}`, 'only dims of size 1 can')
-  return view(expandGradient, x, null, { shape: to, strides: broadcastStrides(x.shape, x.strides, to), offset: x.offset })
+  if (lead < 0 || x.shape.some((dim, d) => dim !== 1 && dim !== to[d + lead]))
+    throw new ShapeError(
+      'expand',
+      `shape ${format(x.shape)} cannot be expanded to ${format(shape)}`,
+      'only dims of size 1 can',
+    )
+  return view(expandGradient, x, null, {
+    shape: to,
+    strides: broadcastStrides(x.shape, x.strides, to),
+    offset: x.offset,
+  })
 }
 
 /** Without the dims of size 1, or without those named, which must have size 1. A view. */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   checkTensor('squeeze', x)
-  const named = axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
+  const named =
+    axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
   const wrong = named?.find(d => x.shape[d] !== 1)
-  if (wrong !== undefined) throw new ShapeError('squeeze', `axis ${wrong} has size ${x.shape[wrong]}, not 1, in shape ${format(x.shape)}`)
-  return reshape(x, x.shape.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)))
+  if (wrong !== undefined)
+    throw new ShapeError('squeeze', `axis ${wrong} has size ${x.shape[wrong]}, not 1, in shape ${format(x.shape)}`)
+  return reshape(
+    x,
+    x.shape.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)),
+  )
 }
 
 /** With a dim of size 1 put in before `axis`. A view. */
@@ -185,7 +255,8 @@ function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {
     const range = ranges[d] ?? null
     if (typeof range === 'number') {
       const i = range < 0 ? range + n : range
-      if (!Number.isInteger(i) || i < 0 || i >= n) throw new ShapeError('slice', `index ${range} is outside axis ${d} of size ${n}`)
+      if (!Number.isInteger(i) || i < 0 || i >= n)
+        throw new ShapeError('slice', `index ${range} is outside axis ${d} of size ${n}`)
       offset += i * x.strides[d]
       return
     }
@@ -199,9 +270,11 @@ function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {
 
 /** Python's rules: negative positions count from the end, positions outside are moved to the edge. */
 function bounds(range: Exclude<Range, number>, n: number): { start: number; length: number; step: number } {
-  if (range !== null && !Array.isArray(range)) throw new ShapeError('slice', `expected an index, [start, end, step] or null, got ${describe(range)}`)
+  if (range !== null && !Array.isArray(range))
+    throw new ShapeError('slice', `expected an index, [start, end, step] or null, got ${describe(range)}`)
   const [from = null, to = null, step = 1] = range ?? []
-  for (const v of [from ?? 0, to ?? 0, step]) if (!Number.isInteger(v)) throw new ShapeError('slice', `positions must be whole numbers, got ${describe(v)}`)
+  for (const v of [from ?? 0, to ?? 0, step])
+    if (!Number.isInteger(v)) throw new ShapeError('slice', `positions must be whole numbers, got ${describe(v)}`)
   if (step === 0) throw new ShapeError('slice', 'step must not be 0')
   const place = (p: number) => Math.min(Math.max(p < 0 ? p + n : p, step > 0 ? 0 : -1), step > 0 ? n : n - 1)
   const start = from === null ? (step > 0 ? 0 : n - 1) : place(from)
@@ -214,8 +287,12 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   checkTensor('split', x)
   const a = axisOf('split', axis, x.rank)
   const n = x.shape[a]
-  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0)) throw new ShapeError('split', `the size of a piece must be a whole number above 0, got ${sizes}`)
-  const list = typeof sizes === 'number' ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes)) : checkShape('split', sizes)
+  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0))
+    throw new ShapeError('split', `the size of a piece must be a whole number above 0, got ${sizes}`)
+  const list =
+    typeof sizes === 'number'
+      ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
+      : checkShape('split', sizes)
   const total = list.reduce((sum, size) => sum + size, 0)
   if (total !== n) throw new ShapeError('split', `sizes ${format(list)} add up to ${total}, but axis ${a} has ${n}`)
   let start = 0
@@ -225,7 +302,8 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   })
 }
 
-const flipped = (shape: Shape, axes: readonly number[]): Range[] => shape.map((_, d) => (axes.includes(d) ? [null, null, -1] : null))
+const flipped = (shape: Shape, axes: readonly number[]): Range[] =>
+  shape.map((_, d) => (axes.includes(d) ? [null, null, -1] : null))
 
 /** The elements in reverse order along the axes. A view. */
 export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
@@ -273,7 +351,9 @@ interface Along {
 const concatRule: Rule<Along> = rule({
   name: 'concat',
   strided: true,
-  output: (inputs: readonly Tensor[], { axis }: Along) => ({ shape: inputs[0].shape.map((dim, d) => (d === axis ? inputs.reduce((n, x) => n + x.shape[d], 0) : dim)) }),
+  output: (inputs: readonly Tensor[], { axis }: Along) => ({
+    shape: inputs[0].shape.map((dim, d) => (d === axis ? inputs.reduce((n, x) => n + x.shape[d], 0) : dim)),
+  }),
   run: (k, inputs, y, { axis }) => {
     let start = 0
     for (const x of inputs) {
@@ -286,12 +366,16 @@ const concatRule: Rule<Along> = rule({
 
 /** Tensors one after the other along an axis; the other sizes must be equal. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (!Array.isArray(tensors) || tensors.length === 0) throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
+  if (!Array.isArray(tensors) || tensors.length === 0)
+    throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
   const a = axisOf('concat', axis, tensors[0].rank)
   for (const x of tensors as readonly Tensor[])
     if (x.rank !== tensors[0].rank || x.shape.some((dim, d) => d !== a && dim !== tensors[0].shape[d]))
-      throw new ShapeError('concat', `shapes must be equal except along axis ${a}, got ${tensors.map(t => format(t.shape)).join(' and ')}`)
+      throw new ShapeError(
+        'concat',
+        `shapes must be equal except along axis ${a}, got ${tensors.map(t => format(t.shape)).join(' and ')}`,
+      )
   const inputs = common('concat', tensors)
   const p = { axis: a, sizes: inputs.map(x => x.shape[a]) }
   return apply(concatRule, inputs, p)
@@ -305,10 +389,15 @@ function common(op: string, tensors: readonly Tensor[]): Tensor[] {
 
 /** Tensors of one shape as slices of a new dim before `axis`. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (!Array.isArray(tensors) || tensors.length === 0) throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
+  if (!Array.isArray(tensors) || tensors.length === 0)
+    throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))
-  if (tensors.some(x => !sameShape(x.shape, tensors[0].shape))) throw new ShapeError('stack', `shapes must be equal, got ${tensors.map(t => format(t.shape)).join(' and ')}`)
-  return concat(tensors.map(x => unsqueeze(x, axis)), axisOf('stack', axis, tensors[0].rank + 1))
+  if (tensors.some(x => !sameShape(x.shape, tensors[0].shape)))
+    throw new ShapeError('stack', `shapes must be equal, got ${tensors.map(t => format(t.shape)).join(' and ')}`)
+  return concat(
+    tensors.map(x => unsqueeze(x, axis)),
+    axisOf('stack', axis, tensors[0].rank + 1),
+  )
 }
 
 interface Padding {
@@ -331,7 +420,8 @@ const padRule: Rule<Padding> = rule({
 export function pad(x: Tensor, pads: readonly (readonly [number, number])[], options: { value?: number } = {}): Tensor {
   checkTensor('pad', x)
   checkOptions('pad', options, ['value'])
-  if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2)) throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${JSON.stringify(pads)}`)
+  if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2))
+    throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${JSON.stringify(pads)}`)
   checkShape('pad', pads.flat())
   return apply(padRule, [x], { pads, value: options.value ?? 0 })
 }
@@ -344,8 +434,17 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
   const full = [...new Array<number>(rank - given.length).fill(1), ...given]
   const base: number[] = [...new Array<number>(rank - x.rank).fill(1), ...x.shape]
   // [a, b] → [1, a, 1, b] → [ca, a, cb, b] → [ca·a, cb·b]
-  const spread = expand(reshape(x, base.flatMap(dim => [1, dim])), base.flatMap((dim, d) => [full[d], dim]))
-  return reshape(spread, base.map((dim, d) => dim * full[d]))
+  const spread = expand(
+    reshape(
+      x,
+      base.flatMap(dim => [1, dim]),
+    ),
+    base.flatMap((dim, d) => [full[d], dim]),
+  )
+  return reshape(
+    spread,
+    base.map((dim, d) => dim * full[d]),
+  )
 }
 
 /** Each element repeated `count` times along `axis`, as NumPy's repeat. */
@@ -354,7 +453,10 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
   checkShape('repeat', [count])
   const a = axisOf('repeat', axis, x.rank)
   const shape = [...x.shape.slice(0, a + 1), count, ...x.shape.slice(a + 1)]
-  return reshape(expand(unsqueeze(x, a + 1), shape), x.shape.map((dim, d) => (d === a ? dim * count : dim)))
+  return reshape(
+    expand(unsqueeze(x, a + 1), shape),
+    x.shape.map((dim, d) => (d === a ? dim * count : dim)),
+  )
 }
 
 // ---- in place --------------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 /** Random numbers by counter, and dropout.                   twin: native/kernels/random.cc   cases: test/ops/random.ts */
 import type { Buf } from '../dtype.js'
+import { floatOf } from '../dtype.js'
 import { OptionError } from '../errors.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { clone } from './movement.js'
-import { floatOf } from '../dtype.js'
 
 // ---- Philox4x32-10: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3" --------------------------------
 
@@ -22,11 +22,11 @@ function mulHigh(a: number, b: number): number {
 
 /** The four words of a block, written into `out`. */
 export function philox(seed: number, block: number, out: Uint32Array): void {
-  let c0 = block % 2 ** 32 >>> 0
+  let c0 = (block % 2 ** 32) >>> 0
   let c1 = Math.floor(block / 2 ** 32) >>> 0
   let c2 = 0
   let c3 = 0
-  let k0 = seed % 2 ** 32 >>> 0
+  let k0 = (seed % 2 ** 32) >>> 0
   let k1 = Math.floor(seed / 2 ** 32) >>> 0
   for (let round = 0; round < 10; round++) {
     const p1 = mulHigh(0xd2511f53, c0)
@@ -81,7 +81,14 @@ function sineOfTurn(w: number): [sine: number, cosine: number] {
     c = 1 - (z * c) / (k * (k - 1))
   }
   s = x * s
-  return ([[s, c], [c, -s], [-s, -c], [-c, s]] as const)[quarter] as [number, number]
+  return (
+    [
+      [s, c],
+      [c, -s],
+      [-s, -c],
+      [-c, s],
+    ] as const
+  )[quarter] as [number, number]
 }
 
 /** Box & Muller (1958): two independent normal values from two uniform ones. */

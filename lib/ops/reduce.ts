@@ -27,7 +27,13 @@ interface Plan {
   readonly kept: Shape
 }
 
-function plan(op: string, x: Tensor, axes: Axes | undefined, options: KeepDims | undefined, known: readonly string[] = ['keepDims']): Plan {
+function plan(
+  op: string,
+  x: Tensor,
+  axes: Axes | undefined,
+  options: KeepDims | undefined,
+  known: readonly string[] = ['keepDims'],
+): Plan {
   checkTensor(op, x)
   checkOptions(op, options, known)
   const list = axesOf(op, axes, x.rank)
@@ -46,7 +52,10 @@ function arranged(x: Tensor, axes: readonly number[]): [Operand, number] {
   const [kept, reduced] = [merged(pick(false)), merged(pick(true))]
   const shape = [...kept.dims, ...reduced.dims]
   if (shape.length > 6) return written(x, pick(false), pick(true))
-  return [{ storage: x.storage, offset: x.offset, shape, strides: [...kept.strides[0], ...reduced.strides[0]] }, kept.dims.length]
+  return [
+    { storage: x.storage, offset: x.offset, shape, strides: [...kept.strides[0], ...reduced.strides[0]] },
+    kept.dims.length,
+  ]
 }
 
 /** More dims than a kernel takes: the operand is written out as a matrix. */
@@ -91,7 +100,12 @@ function reduction({ name, kernel, result, saves, grad, noGrad }: Reduction): Ru
 const restored = (g: Tensor, p: Plan): Tensor => reshape(g, p.kept)
 
 function notEmpty(op: string, x: Tensor, p: Plan): void {
-  if (p.axes.some(d => x.shape[d] === 0)) throw new ShapeError(op, `shape ${format(x.shape)} has no elements along the reduced axes`, 'the result would be undefined')
+  if (p.axes.some(d => x.shape[d] === 0))
+    throw new ShapeError(
+      op,
+      `shape ${format(x.shape)} has no elements along the reduced axes`,
+      'the result would be undefined',
+    )
 }
 
 // ---- sums and products -----------------------------------------------------------------------------------------------
@@ -124,7 +138,12 @@ export function sum(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   return applyTo(sumRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
 }
 
-const meanRule: Rule<Plan> = reduction({ name: 'mean', kernel: 'sum', saves: { inputs: [0] }, grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.shape) / sizeOf(p.kept)) })
+const meanRule: Rule<Plan> = reduction({
+  name: 'mean',
+  kernel: 'sum',
+  saves: { inputs: [0] },
+  grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.shape) / sizeOf(p.kept)),
+})
 /** The arithmetic mean over `axes`. Of nothing: NaN. */
 export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   const p = plan('mean', x, axes, options)
@@ -160,7 +179,10 @@ const prodRule: Rule<Plan> = reduction({
     const rest = x.shape.filter((_, d) => !p.axes.includes(d))
     const flat = reshape(x.permute(order), [...rest, -1])
     const dx = apply(prodGradRule, [reshape(g, [...rest, 1]), flat], slicesOf('prod', flat.shape, -1))
-    return reshape(dx, order.map(d => x.shape[d])).permute(order.map((_, d) => order.indexOf(d)))
+    return reshape(
+      dx,
+      order.map(d => x.shape[d]),
+    ).permute(order.map((_, d) => order.indexOf(d)))
   },
 })
 /** The product over `axes`. Its gradient is right also where factors are 0. */
@@ -299,7 +321,8 @@ export interface VarianceOptions extends KeepDims {
 export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
   const p = plan('variance', x, axes, options, ['keepDims', 'correction'])
   const { correction = 1 } = options
-  if (typeof correction !== 'number') throw new OptionError('variance', `correction must be a number, got ${String(correction)}`)
+  if (typeof correction !== 'number')
+    throw new OptionError('variance', `correction must be a number, got ${String(correction)}`)
   const n = sizeOf(x.shape) / Math.max(sizeOf(p.kept), 1)
   const centred = sub(x, mean(x, axes, { keepDims: true }))
   return div(sum(square(centred), axes, { keepDims: options.keepDims }), Math.max(n - correction, 0))
@@ -327,4 +350,3 @@ export function sumTo(g: Tensor, shape: Shape): Tensor {
   const axes = g.shape.flatMap((dim, d) => (d < lead || (shape[d - lead] === 1 && dim !== 1) ? [d] : []))
   return axes.length === 0 ? g : reshape(sum(g, axes, { keepDims: true }), shape)
 }
-

@@ -19,11 +19,13 @@ function maskFor(x: Tensor, mask: Tensor): Tensor {
   checkTensor('maskSelect', x)
   checkTensor('maskSelect', mask, 'mask')
   if (sameShape(x.shape, mask.shape)) return mask
-  if (mask.rank > x.rank) throw new ShapeError('maskSelect', `mask ${format(mask.shape)} has more dims than ${format(x.shape)}`)
+  if (mask.rank > x.rank)
+    throw new ShapeError('maskSelect', `mask ${format(mask.shape)} has more dims than ${format(x.shape)}`)
   return expand(mask, x.shape)
 }
 
-const pick = (x: Tensor, positions: Tensor, count: number): Tensor => indexSelect(reshape(x, [x.size]), slice(positions, [0, count]))
+const pick = (x: Tensor, positions: Tensor, count: number): Tensor =>
+  indexSelect(reshape(x, [x.size]), slice(positions, [0, count]))
 
 /** The elements where the mask is true, in row-major order, in one dim. The mask broadcasts to `x`. */
 export async function maskSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
@@ -73,11 +75,18 @@ export function uniqueSync(x: Tensor): Tensor {
 
 function distinct(x: Tensor, values: Float32Array | Float64Array | Int32Array | Uint8Array): Tensor {
   const sorted = values.slice().sort()
-  const kept = sorted.filter((v, i) => i === 0 || !(v === sorted[i - 1] || (Number.isNaN(v) && Number.isNaN(sorted[i - 1]))))
+  const kept = sorted.filter(
+    (v, i) => i === 0 || !(v === sorted[i - 1] || (Number.isNaN(v) && Number.isNaN(sorted[i - 1]))),
+  )
   return uploaded(x, kept, [kept.length], x.dtype)
 }
 
-function uploaded(like: Tensor, values: Float32Array | Float64Array | Int32Array | Uint8Array, shape: number[], dtype: Tensor['dtype']): Tensor {
+function uploaded(
+  like: Tensor,
+  values: Float32Array | Float64Array | Int32Array | Uint8Array,
+  shape: number[],
+  dtype: Tensor['dtype'],
+): Tensor {
   const { stream } = like.storage
   if (shape.some(n => !Number.isSafeInteger(n))) throw new StateError('select', 'impossible size')
   const storage = stream.heap.open('select', dtype, values.length)

@@ -100,4 +100,3 @@ export const logSoftmax: SameShape<[axis?: number]> = family(
   // dx = g − exp(y) Σ g
   (g, y, axis) => sub(g, mul(exp(y), sum(g, axis, keepDims))),
 )
-

@@ -61,7 +61,17 @@ export interface SgdNumbers {
 
 /** @internal One step of gradient descent, with momentum if the velocity is as long as the weight. */
 export function sgdStep(w: Tensor, g: Tensor, velocity: Tensor, time: Tensor, n: SgdNumbers): void {
-  w.storage.stream.k.sgdStep(w, g, velocity, time, n.learningRate, n.momentum, n.dampening, n.weightDecay, Number(n.nesterov))
+  w.storage.stream.k.sgdStep(
+    w,
+    g,
+    velocity,
+    time,
+    n.learningRate,
+    n.momentum,
+    n.dampening,
+    n.weightDecay,
+    Number(n.nesterov),
+  )
   w.storage.written('sgdStep')
 }
 
@@ -79,6 +89,20 @@ export interface AdamNumbers {
 
 /** @internal One step of Adam; with AMSGrad if the peak is as long as the weight. */
 export function adamStep(w: Tensor, g: Tensor, m: Tensor, v: Tensor, peak: Tensor, time: Tensor, n: AdamNumbers): void {
-  w.storage.stream.k.adamStep(w, g, m, v, peak, time, n.learningRate, n.beta1, n.beta2, n.epsilon, n.weightDecay, Number(n.decoupled), Number(n.rawEpsilon))
+  w.storage.stream.k.adamStep(
+    w,
+    g,
+    m,
+    v,
+    peak,
+    time,
+    n.learningRate,
+    n.beta1,
+    n.beta2,
+    n.epsilon,
+    n.weightDecay,
+    Number(n.decoupled),
+    Number(n.rawEpsilon),
+  )
   w.storage.written('adamStep')
 }

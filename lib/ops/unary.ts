@@ -6,13 +6,11 @@ import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
 import { greater, greaterEqual, lessEqual, logicalAnd, where } from './compare.js'
-import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule, scalar } from './define.js'
 import { map1, map2 } from './loops.js'
 
 /** A function that keeps the shape of its tensor. */
-export interface SameShape<Options extends unknown[]> {
-  <S extends Shape>(x: Tensor<S>, ...options: Options): Tensor<S>
-}
+export type SameShape<Options extends unknown[]> = <S extends Shape>(x: Tensor<S>, ...options: Options) => Tensor<S>
 
 /** The parameters of a function, `a` and `b` in its formula. */
 interface Parameters {
@@ -47,10 +45,12 @@ function rounded(y: Buf, a: number, b: number): [number, number] {
 
 function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
   const kernel = `${name}Grad` as 'expGrad'
-  kernels({ [kernel]: ((g, v, dx, a, b) => {
-    const [p, q] = rounded(dx, a, b)
-    map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
-  }) as JsKernels['expGrad'] })
+  kernels({
+    [kernel]: ((g, v, dx, a, b) => {
+      const [p, q] = rounded(dx, a, b)
+      map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
+    }) as JsKernels['expGrad'],
+  })
   return rule({
     name: kernel,
     strided: true,
@@ -66,10 +66,12 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
 /** The op of a row: a function of a tensor and the row's parameters. */
 function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tensor {
   const kernel = name as 'exp'
-  kernels({ [kernel]: ((x, y, a, b) => {
-    const [p, q] = rounded(y, a, b)
-    map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
-  }) as JsKernels['exp'] })
+  kernels({
+    [kernel]: ((x, y, a, b) => {
+      const [p, q] = rounded(y, a, b)
+      map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
+    }) as JsKernels['exp'],
+  })
   const gradient = row.df && gradientRule(name, row)
   const saves = row.saves === 'y' ? { output: true } : { inputs: [0] }
   const self: Rule<Parameters> = rule({
@@ -103,10 +105,15 @@ const flat = (g: Tensor): Tensor => mul(g, 0)
 export const neg: SameShape<[]> = plain('neg', { f: x => -x, keepsInt: true, grad: g => neg(g) })
 /** |x|; its gradient at 0 is 0. */
 export const abs: SameShape<[]> = plain('abs', { f: Math.abs, keepsInt: true, grad: (g, x) => mul(g, sign(x)) })
-/** −1, 0 or 1. */
-export const sign: SameShape<[]> = plain('sign', { f: Math.sign, keepsInt: true, grad: flat })
+/** −1, 0 or 1; NaN stays. The sign of −0 is 0. */
+export const sign: SameShape<[]> = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
 /** x². */
-export const square: SameShape<[]> = plain('square', { f: x => x * x, int: x => Math.imul(x, x), keepsInt: true, grad: (g, x) => mul(g, add(x, x)) })
+export const square: SameShape<[]> = plain('square', {
+  f: x => x * x,
+  int: x => Math.imul(x, x),
+  keepsInt: true,
+  grad: (g, x) => mul(g, add(x, x)),
+})
 /** The next lower whole number. */
 export const floor: SameShape<[]> = plain('floor', { f: Math.floor, grad: flat })
 /** The next higher whole number. */
@@ -116,53 +123,152 @@ export const round: SameShape<[]> = plain('round', { f: roundEven, grad: flat })
 /** eˣ. */
 export const exp: SameShape<[]> = plain('exp', { f: Math.exp, saves: 'y', df: (g, y) => g * y, slope: y => y })
 /** eˣ − 1, exact near 0. */
-export const expm1: SameShape<[]> = plain('expm1', { f: Math.expm1, saves: 'y', df: (g, y) => g * (y + 1), slope: y => add(y, 1) })
+export const expm1: SameShape<[]> = plain('expm1', {
+  f: Math.expm1,
+  saves: 'y',
+  df: (g, y) => g * (y + 1),
+  slope: y => add(y, 1),
+})
 /** The natural logarithm. */
 export const log: SameShape<[]> = plain('log', { f: Math.log, saves: 'x', df: (g, x) => g / x, slope: x => div(1, x) })
 /** log(1 + x), exact near 0. */
-export const log1p: SameShape<[]> = plain('log1p', { f: Math.log1p, saves: 'x', df: (g, x) => g / (x + 1), slope: x => div(1, add(x, 1)) })
+export const log1p: SameShape<[]> = plain('log1p', {
+  f: Math.log1p,
+  saves: 'x',
+  df: (g, x) => g / (x + 1),
+  slope: x => div(1, add(x, 1)),
+})
 /** √x. */
-export const sqrt: SameShape<[]> = plain('sqrt', { f: Math.sqrt, saves: 'y', df: (g, y) => g / (2 * y), slope: y => div(0.5, y) })
+export const sqrt: SameShape<[]> = plain('sqrt', {
+  f: Math.sqrt,
+  saves: 'y',
+  df: (g, y) => g / (2 * y),
+  slope: y => div(0.5, y),
+})
 /** 1/√x. */
-export const rsqrt: SameShape<[]> = plain('rsqrt', { f: x => 1 / Math.sqrt(x), saves: 'y', df: (g, y) => g * -0.5 * y * y * y, slope: y => mul(mul(square(y), y), -0.5) })
+export const rsqrt: SameShape<[]> = plain('rsqrt', {
+  f: x => 1 / Math.sqrt(x),
+  saves: 'y',
+  df: (g, y) => g * -0.5 * y * y * y,
+  slope: y => mul(mul(square(y), y), -0.5),
+})
 /** 1/x. */
-export const reciprocal: SameShape<[]> = plain('reciprocal', { f: x => 1 / x, saves: 'y', df: (g, y) => -g * y * y, slope: y => neg(square(y)) })
+export const reciprocal: SameShape<[]> = plain('reciprocal', {
+  f: x => 1 / x,
+  saves: 'y',
+  df: (g, y) => -g * y * y,
+  slope: y => neg(square(y)),
+})
 /** Sine of x in radians. */
-export const sin: SameShape<[]> = plain('sin', { f: Math.sin, saves: 'x', df: (g, x) => g * Math.cos(x), slope: x => cos(x) })
+export const sin: SameShape<[]> = plain('sin', {
+  f: Math.sin,
+  saves: 'x',
+  df: (g, x) => g * Math.cos(x),
+  slope: x => cos(x),
+})
 /** Cosine of x in radians. */
-export const cos: SameShape<[]> = plain('cos', { f: Math.cos, saves: 'x', df: (g, x) => -g * Math.sin(x), slope: x => neg(sin(x)) })
+export const cos: SameShape<[]> = plain('cos', {
+  f: Math.cos,
+  saves: 'x',
+  df: (g, x) => -g * Math.sin(x),
+  slope: x => neg(sin(x)),
+})
 /** The hyperbolic tangent. */
-export const tanh: SameShape<[]> = plain('tanh', { f: Math.tanh, saves: 'y', df: (g, y) => g * (1 - y * y), slope: y => sub(1, square(y)) })
+export const tanh: SameShape<[]> = plain('tanh', {
+  f: Math.tanh,
+  saves: 'y',
+  df: (g, y) => g * (1 - y * y),
+  slope: y => sub(1, square(y)),
+})
 /** σ(x) = 1/(1 + e⁻ˣ). */
-export const sigmoid: SameShape<[]> = plain('sigmoid', { f: logistic, saves: 'y', df: (g, y) => g * y * (1 - y), slope: y => mul(y, sub(1, y)) })
+export const sigmoid: SameShape<[]> = plain('sigmoid', {
+  f: logistic,
+  saves: 'y',
+  df: (g, y) => g * y * (1 - y),
+  slope: y => mul(y, sub(1, y)),
+})
 /** max(x, 0); its gradient at 0 is 0. NaN stays NaN. */
-export const relu: SameShape<[]> = plain('relu', { f: x => (x < 0 ? 0 : x), keepsInt: true, saves: 'x', df: (g, x) => (x > 0 ? g : 0), slope: x => cast(greater(x, 0), x.dtype) })
+export const relu: SameShape<[]> = plain('relu', {
+  f: x => (x <= 0 ? 0 : x),
+  keepsInt: true,
+  saves: 'x',
+  df: (g, x) => (x > 0 ? g : 0),
+  slope: x => cast(greater(x, 0), x.dtype),
+})
 /** x·σ(x), also called swish. */
-export const silu: SameShape<[]> = plain('silu', { f: x => x * logistic(x), saves: 'x', df: (g, x) => g * siluSlope(x), slope: x => mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)) })
+export const silu: SameShape<[]> = plain('silu', {
+  f: x => x * logistic(x),
+  saves: 'x',
+  df: (g, x) => g * siluSlope(x),
+  slope: x => mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)),
+})
 /** log(1 + eˣ), without overflow. */
-export const softplus: SameShape<[]> = plain('softplus', { f: x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), saves: 'x', df: (g, x) => g * logistic(x), slope: x => sigmoid(x) })
+export const softplus: SameShape<[]> = plain('softplus', {
+  f: x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  saves: 'x',
+  df: (g, x) => g * logistic(x),
+  slope: x => sigmoid(x),
+})
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt. */
-export const erf: SameShape<[]> = plain('erf', { f: errorFunction, saves: 'x', df: (g, x) => g * twoOverRootPi * Math.exp(-x * x), slope: x => mul(exp(neg(square(x))), twoOverRootPi) })
+export const erf: SameShape<[]> = plain('erf', {
+  f: errorFunction,
+  saves: 'x',
+  df: (g, x) => g * twoOverRootPi * Math.exp(-x * x),
+  slope: x => mul(exp(neg(square(x))), twoOverRootPi),
+})
 
-const leaky = unary('leakyRelu', { f: (x, a) => (x > 0 ? x : x * a), saves: 'x', df: (g, x, a) => (x > 0 ? g : g * a), slope: (x, { a }) => where(greater(x, 0), 1, a) })
+const leaky = unary('leakyRelu', {
+  f: (x, a) => (x > 0 ? x : x * a),
+  saves: 'x',
+  df: (g, x, a) => (x > 0 ? g : g * a),
+  slope: (x, { a }) => where(greater(x, 0), scalar(1, x.dtype, x.storage.stream), a),
+})
 /** x where x > 0, else slope·x. `slope`: 0.01 unless given. */
-export const leakyRelu: SameShape<[slope?: number]> = ((x, slope = 0.01) => leaky(x, { a: number('leakyRelu', 'slope', slope), b: 0 })) as SameShape<[slope?: number]>
+export const leakyRelu: SameShape<[slope?: number]> = ((x, slope = 0.01) =>
+  leaky(x, { a: number('leakyRelu', 'slope', slope), b: 0 })) as SameShape<[slope?: number]>
 
-const eluRow = unary('elu', { f: (x, a) => (x > 0 ? x : a * Math.expm1(x)), saves: 'x', df: (g, x, a) => (x > 0 ? g : g * a * Math.exp(x)), slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(x), a)) })
+const eluRow = unary('elu', {
+  f: (x, a) => (x > 0 ? x : a * Math.expm1(x)),
+  saves: 'x',
+  df: (g, x, a) => (x > 0 ? g : g * a * Math.exp(x)),
+  slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(where(greater(x, 0), 0, x)), a)),
+})
 /** x where x > 0, else alpha·(eˣ − 1). `alpha`: 1 unless given. Clevert et al. (2016). */
-export const elu: SameShape<[alpha?: number]> = ((x, alpha = 1) => eluRow(x, { a: number('elu', 'alpha', alpha), b: 0 })) as SameShape<[alpha?: number]>
+export const elu: SameShape<[alpha?: number]> = ((x, alpha = 1) =>
+  eluRow(x, { a: number('elu', 'alpha', alpha), b: 0 })) as SameShape<[alpha?: number]>
 
-const geluExact = unary('gelu', { f: x => x * normalCdf(x), saves: 'x', df: (g, x) => g * (normalCdf(x) + x * normalDensity(x)), slope: x => add(mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5), mul(x, mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)))) })
-const geluTanh = unary('geluTanh', { f: x => x * tanhCdf(x), saves: 'x', df: (g, x) => g * geluTanhSlope(x), slope: tanhSlope })
+const geluExact = unary('gelu', {
+  f: x => x * normalCdf(x),
+  saves: 'x',
+  df: (g, x) => g * (normalCdf(x) + x * normalDensity(x)),
+  slope: x =>
+    add(
+      mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5),
+      mul(x, mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI))),
+    ),
+})
+const geluTanh = unary('geluTanh', {
+  f: x => x * tanhCdf(x),
+  saves: 'x',
+  df: (g, x) => g * geluTanhSlope(x),
+  slope: tanhSlope,
+})
 /** x·Φ(x), Φ the normal distribution function; `approximate: 'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
 export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' }]> = ((x, options = {}) => {
   checkOptions('gelu', options, ['approximate'])
   const { approximate = 'none' } = options
-  if (approximate !== 'none' && approximate !== 'tanh') throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got '${approximate}'`)
+  if (approximate !== 'none' && approximate !== 'tanh')
+    throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got '${approximate}'`)
   return approximate === 'tanh' ? geluTanh(x) : geluExact(x)
 }) as SameShape<[options?: { approximate?: 'none' | 'tanh' }]>
 
-const clampRow = unary('clamp', { f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x), keepsInt: true, saves: 'x', df: (g, x, a, b) => (x >= a && x <= b ? g : 0), slope: (x, { a, b }) => cast(logicalAnd(greaterEqual(x, a), lessEqual(x, b)), x.dtype) })
+const clampRow = unary('clamp', {
+  f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x),
+  keepsInt: true,
+  saves: 'x',
+  df: (g, x, a, b) => (x >= a && x <= b ? g : 0),
+  slope: (x, { a, b }) => cast(logicalAnd(greaterEqual(x, a), lessEqual(x, b)), x.dtype),
+})
 /** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient at the bounds. */
 export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, min, max = null) => {
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)

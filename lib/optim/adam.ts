@@ -18,18 +18,30 @@ export interface AdamOptions {
   rawEpsilon: boolean
 }
 
-const defaults: AdamOptions = { learningRate: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0, amsgrad: false, rawEpsilon: false }
+const defaults: AdamOptions = {
+  learningRate: 1e-3,
+  betas: [0.9, 0.999],
+  epsilon: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+  rawEpsilon: false,
+}
 
 /** w −= learningRate·m̂/(√v̂ + ε), with bias-corrected moments of the gradient. Kingma & Ba (2015). */
 export class Adam extends Optimizer<AdamOptions> {
   protected readonly decoupled: boolean = false
 
-  constructor(parameters: Iterable<Tensor> | ParameterGroup<AdamOptions>[], options: Partial<AdamOptions> = {}, base: AdamOptions = defaults) {
+  constructor(
+    parameters: Iterable<Tensor> | ParameterGroup<AdamOptions>[],
+    options: Partial<AdamOptions> = {},
+    base: AdamOptions = defaults,
+  ) {
     super(parameters, options, base)
   }
   protected override check({ learningRate, betas, epsilon, weightDecay }: AdamOptions): void {
     this.checkNumber('learningRate', learningRate, 0)
-    if (!Array.isArray(betas) || betas.length !== 2) throw new OptionError(this.constructor.name, 'betas must be two numbers')
+    if (!Array.isArray(betas) || betas.length !== 2)
+      throw new OptionError(this.constructor.name, 'betas must be two numbers')
     this.checkNumber('betas[0]', betas[0], 0, 1)
     this.checkNumber('betas[1]', betas[1], 0, 1)
     this.checkNumber('epsilon', epsilon, 0)

@@ -36,8 +36,11 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     this.name = this.constructor.name
     checkOptions(this.name, options, Object.keys(defaults))
     const list = [...parameters] as (Tensor | ParameterGroup<O>)[]
-    if (list.length === 0) throw new OptionError(this.name, 'expected at least one parameter', 'pass model.parameters()')
-    const groups = list.every(item => item instanceof Tensor) ? [{ parameters: list } as unknown as ParameterGroup<O>] : (list as ParameterGroup<O>[])
+    if (list.length === 0)
+      throw new OptionError(this.name, 'expected at least one parameter', 'pass model.parameters()')
+    const groups = list.every(item => item instanceof Tensor)
+      ? [{ parameters: list } as unknown as ParameterGroup<O>]
+      : (list as ParameterGroup<O>[])
     this.groups = groups.map(group => this.groupOf(group, { ...defaults, ...options }))
     this.checkDistinct()
     for (const group of this.groups) this.check(group.options)
@@ -46,13 +49,16 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   private groupOf({ parameters, ...own }: ParameterGroup<O>, shared: O): Group<O> {
     checkOptions(this.name, own, Object.keys(shared))
     const tensors = [...parameters]
-    for (const p of tensors) if (!(p instanceof Tensor && p.isLeaf)) throw new OptionError(this.name, `parameters must be leaf tensors, got ${describe(p)}`)
+    for (const p of tensors)
+      if (!(p instanceof Tensor && p.isLeaf))
+        throw new OptionError(this.name, `parameters must be leaf tensors, got ${describe(p)}`)
     return { parameters: tensors, options: { ...shared, ...(own as unknown as Partial<O>) } }
   }
 
   private checkDistinct(): void {
     const all = this.all()
-    if (new Set(all).size < all.length) throw new OptionError(this.name, 'a parameter appears twice', 'list shared parameters once')
+    if (new Set(all).size < all.length)
+      throw new OptionError(this.name, 'a parameter appears twice', 'list shared parameters once')
   }
 
   private all(): Tensor[] {
@@ -68,7 +74,10 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   protected checkNumber(name: string, value: number, from: number, below: number = Number.POSITIVE_INFINITY): void {
     if (typeof value === 'number' && value >= from && value < below) return
-    throw new OptionError(this.name, `${name} must be at least ${from}${below < Number.POSITIVE_INFINITY ? ` and below ${below}` : ''}, got ${describe(value)}`)
+    throw new OptionError(
+      this.name,
+      `${name} must be at least ${from}${below < Number.POSITIVE_INFINITY ? ` and below ${below}` : ''}, got ${describe(value)}`,
+    )
   }
 
   /** The learning rate of the first group; setting it sets that of all groups. */
@@ -123,7 +132,10 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   stateDict(): OptimizerState {
     const all = this.all()
     return {
-      groups: this.groups.map(({ options, parameters }) => ({ options: { ...options }, parameters: parameters.map(p => all.indexOf(p)) })),
+      groups: this.groups.map(({ options, parameters }) => ({
+        options: { ...options },
+        parameters: parameters.map(p => all.indexOf(p)),
+      })),
       state: Object.fromEntries(
         all.flatMap((p, i) => {
           const state = this.states.get(p)
@@ -140,7 +152,11 @@ export abstract class Optimizer<O extends { learningRate: number }> {
    */
   loadStateDict(dict: OptimizerState): void {
     const all = this.all()
-    if (!dict || !Array.isArray(dict.groups) || dict.groups.length !== this.groups.length) throw new FormatError(this.name, `expected the state of ${this.groups.length} parameter groups, got ${describe(dict?.groups)}`)
+    if (!dict || !Array.isArray(dict.groups) || dict.groups.length !== this.groups.length)
+      throw new FormatError(
+        this.name,
+        `expected the state of ${this.groups.length} parameter groups, got ${describe(dict?.groups)}`,
+      )
     const loaded = Object.entries(dict.state ?? {}).map(([index, given]) => {
       const p = all[Number(index)]
       if (!p) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${all.length}`)
@@ -150,7 +166,11 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       for (const [name, t] of Object.entries(fresh)) {
         const from = given.get(name)
         if (!from) throw new FormatError(this.name, `the state of a parameter lacks '${name}'`)
-        if (!sameShape(from.shape, t.shape) && from.size !== 0 && t.size !== 0) throw new FormatError(this.name, `'${name}' has shape ${format(from.shape)}, expected ${format(t.shape)} for a parameter of shape ${format(p.shape)}`)
+        if (!sameShape(from.shape, t.shape) && from.size !== 0 && t.size !== 0)
+          throw new FormatError(
+            this.name,
+            `'${name}' has shape ${format(from.shape)}, expected ${format(t.shape)} for a parameter of shape ${format(p.shape)}`,
+          )
       }
     dict.groups.forEach((group, i) => {
       checkOptions(this.name, group.options, Object.keys(this.groups[i].options))

@@ -27,14 +27,24 @@ export interface SGDOptions {
  * await w.toArray() // [0.5, 0.5]
  */
 export class SGD extends Optimizer<SGDOptions> {
-  constructor(parameters: Iterable<Tensor> | ParameterGroup<SGDOptions>[], options: Partial<SGDOptions> & { learningRate: number }) {
-    super(parameters, options ?? {}, { learningRate: Number.NaN, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false })
+  constructor(
+    parameters: Iterable<Tensor> | ParameterGroup<SGDOptions>[],
+    options: Partial<SGDOptions> & { learningRate: number },
+  ) {
+    super(parameters, options ?? {}, {
+      learningRate: Number.NaN,
+      momentum: 0,
+      dampening: 0,
+      weightDecay: 0,
+      nesterov: false,
+    })
   }
   protected override check({ learningRate, momentum, dampening, weightDecay, nesterov }: SGDOptions): void {
     this.checkNumber('learningRate', learningRate, 0)
     this.checkNumber('momentum', momentum, 0)
     this.checkNumber('weightDecay', weightDecay, 0)
-    if (nesterov && (momentum === 0 || dampening !== 0)) throw new OptionError('SGD', 'nesterov needs momentum and no dampening')
+    if (nesterov && (momentum === 0 || dampening !== 0))
+      throw new OptionError('SGD', 'nesterov needs momentum and no dampening')
   }
   protected override initial(p: Tensor, { momentum }: SGDOptions): State {
     return { velocity: zerosFor(p, momentum !== 0), time: timeFor(p) }

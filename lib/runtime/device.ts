@@ -1,8 +1,8 @@
 import { totalmem } from 'node:os'
 import { DeviceError, describe } from '../errors.js'
 import { type Environment, readEnvironment } from './environment.js'
-import { JsExecutor, type JsKernels } from './js.js'
 import type { Executor } from './executor.js'
+import { JsExecutor, type JsKernels } from './js.js'
 import { type Loaded, loadNative } from './native.js'
 import { onMemoryChange, Stream } from './stream.js'
 
@@ -42,17 +42,26 @@ function defaultLimit(): number {
 export type Wrap = (native: Executor, kernels: JsKernels, onEvents: () => void) => Executor
 
 /** A new native stream, its executor wrapped or not; `eager`: every record runs as it is issued. */
-export function openNative(wrap: Wrap = native => native, { eager = environmentOnce().sync }: { eager?: boolean } = {}): Stream {
+export function openNative(
+  wrap: Wrap = native => native,
+  { eager = environmentOnce().sync }: { eager?: boolean } = {},
+): Stream {
   const result = nativeOnce()
   if ('error' in result) throw result.error
   const { addon, isa } = result.native
   onMemoryChange(bytes => addon.adjustMemory(bytes))
-  return new Stream('native', onEvents => wrap(new addon.Stream(isa, onEvents), jsKernels!, onEvents), { eager, limit: defaultLimit() })
+  return new Stream('native', onEvents => wrap(new addon.Stream(isa, onEvents), jsKernels!, onEvents), {
+    eager,
+    limit: defaultLimit(),
+  })
 }
 
 function openStream(device: Device): Stream {
   if (device === 'native') return openNative()
-  return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), { eager: environmentOnce().sync, limit: defaultLimit() })
+  return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), {
+    eager: environmentOnce().sync,
+    limit: defaultLimit(),
+  })
 }
 
 /** Runs a function whose tensors are made on `stream`, which stands in for its device and is the default. */

@@ -16,7 +16,8 @@ function positive(name: string): number | undefined {
   throw new OptionError(name, `expected a whole number above 0, got '${value}'`)
 }
 
-const flag = (name: string): boolean => process.env[name] !== undefined && process.env[name] !== '0' && process.env[name] !== ''
+const flag = (name: string): boolean =>
+  process.env[name] !== undefined && process.env[name] !== '0' && process.env[name] !== ''
 
 export interface Environment {
   /** `GRADUS_DEVICE`: the default device. */
@@ -41,7 +42,11 @@ export function readEnvironment(): Environment {
   return {
     device: choice('GRADUS_DEVICE', ['native', 'js']),
     isa: choice('GRADUS_ISA', ['baseline', 'avx2', 'avx512', 'neon']),
-    threads: own ? { count: own, source: 'GRADUS_NUM_THREADS' } : openMp ? { count: openMp, source: 'OMP_NUM_THREADS' } : undefined,
+    threads: own
+      ? { count: own, source: 'GRADUS_NUM_THREADS' }
+      : openMp
+        ? { count: openMp, source: 'OMP_NUM_THREADS' }
+        : undefined,
     sync: flag('GRADUS_SYNC'),
     check: flag('GRADUS_CHECK'),
     failAllocation: positive('GRADUS_FAIL_ALLOC'),

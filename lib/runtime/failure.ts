@@ -15,8 +15,18 @@ const broken = 'this is a bug in Gradus or in a custom op; please report it'
 /** Texts by fault number; the order of Fault in native/types.h. */
 const texts: readonly ((f: Failure) => GradusError)[] = [
   f => new StateError(f.source, 'no fault'),
-  f => new IndexError(f.source, `index ${f.value} at position ${f.position} is out of range`, 'indices run from 0 to size − 1'),
-  f => new MemoryError(f.source, `no memory for ${f.value ? `${f.value} bytes` : 'the command'}`, 'use smaller batches, or dispose tensors earlier'),
+  f =>
+    new IndexError(
+      f.source,
+      `index ${f.value} at position ${f.position} is out of range`,
+      'indices run from 0 to size − 1',
+    ),
+  f =>
+    new MemoryError(
+      f.source,
+      `no memory for ${f.value ? `${f.value} bytes` : 'the command'}`,
+      'use smaller batches, or dispose tensors earlier',
+    ),
   f => new StateError(f.source, `${f.kernel} was given a buffer that is not alive`, broken),
   f => new StateError(f.source, `${f.kernel} would read or write outside a buffer`, broken),
   f => new StateError(f.source, `the sizes given to ${f.kernel} do not fit together`, broken),

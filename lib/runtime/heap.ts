@@ -46,9 +46,14 @@ export class Heap {
     const bytes = size * dtypes[dtype].bytes
     if (this.bytes + bytes > this.limit) this.stream.sweep()
     if (this.bytes + bytes > this.limit)
-      throw new MemoryError(op, `${bytes} bytes more would exceed the limit of ${this.limit} (${this.bytes} in use)`, 'dispose tensors, use tidy() or smaller batches, or raise the limit with setMemoryLimit()')
+      throw new MemoryError(
+        op,
+        `${bytes} bytes more would exceed the limit of ${this.limit} (${this.bytes} in use)`,
+        'dispose tensors, use tidy() or smaller batches, or raise the limit with setMemoryLimit()',
+      )
     const slot = this.freeSlots.pop() ?? this.generations.push(0) - 1
-    if (slot >= slotLimit) throw new MemoryError(op, `more than ${slotLimit} live tensors`, 'dispose tensors, or use tidy()')
+    if (slot >= slotLimit)
+      throw new MemoryError(op, `more than ${slotLimit} live tensors`, 'dispose tensors, or use tidy()')
     const handle = slot + this.generations[slot] * slotLimit
     const storage = new Storage(this.stream, dtype, size, handle)
     this.held.set(handle, bytes)

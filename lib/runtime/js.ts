@@ -199,7 +199,8 @@ export class JsExecutor implements Executor {
           at += 3 + 2 * rank
         } else {
           const size = words[at + 2]
-          if (!poison && (offset < 0 || (offset + size) * info.bytes > held.bytes.byteLength)) throw new Fault(fault.outOfBounds)
+          if (!poison && (offset < 0 || (offset + size) * info.bytes > held.bytes.byteLength))
+            throw new Fault(fault.outOfBounds)
           if (!poison) args.push(new info.array(held.bytes, offset * info.bytes, size))
           at += 3
         }
@@ -259,7 +260,8 @@ export class JsExecutor implements Executor {
     } catch (e) {
       if (!(e instanceof Fault || e instanceof RangeError)) throw e
       const error = this.report(e instanceof Fault ? e.fault : fault.outOfMemory, words, words[6])
-      if (id === commands.alloc) this.table.set(words[5], { handle: words[5], bytes: new ArrayBuffer(0), poison: error })
+      if (id === commands.alloc)
+        this.table.set(words[5], { handle: words[5], bytes: new ArrayBuffer(0), poison: error })
     }
   }
 
@@ -270,7 +272,9 @@ export class JsExecutor implements Executor {
     const held = this.table.get(handle)
     const error = !held ? this.report(fault.deadHandle, words) : held.poison
     if (!error)
-      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(new Uint8Array(held!.bytes, offset, bytes))
+      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(
+        new Uint8Array(held!.bytes, offset, bytes),
+      )
     this.events.push(events.settled, ticket, error)
   }
 }

@@ -47,7 +47,11 @@ const dtypeOf = Object.fromEntries(Object.entries(dtypes).map(([name, d]) => [d.
 /** Tickets of the executor's own reads: far above those that a stream counts up to. */
 const firstTicket = 2 ** 40
 
-function parse(row: Row, words: Float64Array, slots: Float64Array): { operands: Operand[]; args: (Operand | number)[] } {
+function parse(
+  row: Row,
+  words: Float64Array,
+  slots: Float64Array,
+): { operands: Operand[]; args: (Operand | number)[] } {
   const args: (Operand | number)[] = []
   let at = 5
   let numbers = 0
@@ -64,7 +68,16 @@ function parse(row: Row, words: Float64Array, slots: Float64Array): { operands: 
     const dims = strided ? Array.from(words.subarray(at + 3, at + 3 + rank)) : [words[at + 2]]
     const strides = strided ? Array.from(words.subarray(at + 3 + rank, at + 3 + 2 * rank)) : [1]
     at += strided ? 3 + 2 * rank : 3
-    const common = { name, dtype: dtype === 'T' ? dtypeOf[words[2]] : dtype!, strided, written: /out/i.test(use), handle, offset, dims, strides }
+    const common = {
+      name,
+      dtype: dtype === 'T' ? dtypeOf[words[2]] : dtype!,
+      strided,
+      written: /out/i.test(use),
+      handle,
+      offset,
+      dims,
+      strides,
+    }
     args.push({ ...common, ...stretch(offset, dims, strides) })
   }
   return { operands: args.filter(arg => typeof arg !== 'number'), args }
@@ -136,7 +149,8 @@ export class LockstepExecutor implements Executor {
   }
 
   private command(record: Float64Array, slots: Float64Array): void {
-    if (record[1] === commands.guard) this.guarded ||= Array.from(record.subarray(5)).some(handle => this.readBytes(handle, 0, new Uint8Array(0)) !== 0)
+    if (record[1] === commands.guard)
+      this.guarded ||= Array.from(record.subarray(5)).some(handle => this.readBytes(handle, 0, new Uint8Array(0)) !== 0)
     if (record[1] === commands.step) this.guarded = false
     this.alone(record, slots)
   }
@@ -161,7 +175,10 @@ export class LockstepExecutor implements Executor {
   private readBytes(handle: number, offset: number, target: Buf): number {
     const ticket = ++this.tickets
     this.native.expect(ticket, target)
-    this.alone(Float64Array.of(9, commands.read, 0, 0, 0, ticket, handle, offset, target.byteLength), new Float64Array(0))
+    this.alone(
+      Float64Array.of(9, commands.read, 0, 0, 0, ticket, handle, offset, target.byteLength),
+      new Float64Array(0),
+    )
     const error = this.settled.get(ticket) ?? 0
     this.settled.delete(ticket)
     return error
@@ -180,17 +197,38 @@ export class LockstepExecutor implements Executor {
     this.alone(record, slots)
     if (before.includes(undefined) || (row.group === 'effect' && this.guarded)) return
     const inputs = new Map(operands.map((o, i) => [o, row.group === 'movement' ? before[i]! : flushed(before[i]!)]))
-    const failed = this.twin(row, args, new Map([...inputs].map(([o, data]) => [o, o.written ? data.slice() : data])), outputs => {
-      this.compared.set(row.name, (this.compared.get(row.name) ?? 0) + 1)
-      const call = this.call(row, args, inputs)
-      for (const [o, js] of outputs) this.compare(row, o, js, this.read(o), call)
-    })
-    if (failed && operands.some(o => o.written && this.read(o))) this.differences.push({ ...this.where(row, operands[0].name), index: failed.position, native: 0, js: failed.index, error: Number.POSITIVE_INFINITY, allowed: 0, count: 1 })
+    const failed = this.twin(
+      row,
+      args,
+      new Map([...inputs].map(([o, data]) => [o, o.written ? data.slice() : data])),
+      outputs => {
+        this.compared.set(row.name, (this.compared.get(row.name) ?? 0) + 1)
+        const call = this.call(row, args, inputs)
+        for (const [o, js] of outputs) this.compare(row, o, js, this.read(o), call)
+      },
+    )
+    if (failed && operands.some(o => o.written && this.read(o)))
+      this.differences.push({
+        ...this.where(row, operands[0].name),
+        index: failed.position,
+        native: 0,
+        js: failed.index,
+        error: Number.POSITIVE_INFINITY,
+        allowed: 0,
+        count: 1,
+      })
   }
 
   /** Runs the JS kernel on copies. If it refuses an index, returns that. */
-  private twin(row: Row, args: readonly (Operand | number)[], data: Map<Operand, Buf>, done: (outputs: [Operand, Buf][]) => void): IndexFault | undefined {
-    const values = args.map(arg => (typeof arg === 'number' ? arg : arg.strided ? view(arg, data.get(arg)!) : data.get(arg)!))
+  private twin(
+    row: Row,
+    args: readonly (Operand | number)[],
+    data: Map<Operand, Buf>,
+    done: (outputs: [Operand, Buf][]) => void,
+  ): IndexFault | undefined {
+    const values = args.map(arg =>
+      typeof arg === 'number' ? arg : arg.strided ? view(arg, data.get(arg)!) : data.get(arg)!,
+    )
     try {
       ;(this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => void)(...values)
     } catch (error) {
@@ -207,7 +245,12 @@ export class LockstepExecutor implements Executor {
       const o = find(name) as Operand
       return view(o, inputs.get(o)!)
     }
-    return { strided, values: name => flatten(strided(name)), number: name => find(name) as number, kernels: this.kernels }
+    return {
+      strided,
+      values: name => flatten(strided(name)),
+      number: name => find(name) as number,
+      kernels: this.kernels,
+    }
   }
 
   private compare(row: Row, o: Operand, js: Buf, native: Buf | undefined, call: Arguments): void {
@@ -221,7 +264,8 @@ export class LockstepExecutor implements Executor {
       const error = errorBeyond(ours[i], theirs[i], bound ? allowed : 'exact')
       if (error === 0) continue
       count++
-      if (!worst || error / allowed > worst.error / worst.allowed) worst = { index: i, native: ours[i], js: theirs[i], error, allowed }
+      if (!worst || error / allowed > worst.error / worst.allowed)
+        worst = { index: i, native: ours[i], js: theirs[i], error, allowed }
     }
     if (worst) this.differences.push({ ...this.where(row, o.name), ...worst, count })
   }

@@ -42,13 +42,19 @@ function load(environment: Environment): { addon: Addon; path: string } | { erro
   try {
     path ??= (require('node-gyp-build') as { resolve(dir: string): string }).resolve(root)
   } catch (cause) {
-    const hint = existsSync(`${root}native/sources.json`) ? 'build it with: npm run build:native (needs cmake and a C++17 compiler)' : 'reinstall gradus, or use the js device'
+    const hint = existsSync(`${root}native/sources.json`)
+      ? 'build it with: npm run build:native (needs cmake and a C++17 compiler)'
+      : 'reinstall gradus, or use the js device'
     return refuse(`there is no addon for ${platform} in ${root}`, hint, cause)
   }
   try {
     return { addon: require(path) as Addon, path }
   } catch (cause) {
-    return refuse(`the addon ${path} does not load: ${(cause as Error).message.split('\n')[0]}`, 'the file is damaged or made for another system: rebuild with npm run build:native, or reinstall gradus', cause)
+    return refuse(
+      `the addon ${path} does not load: ${(cause as Error).message.split('\n')[0]}`,
+      'the file is damaged or made for another system: rebuild with npm run build:native, or reinstall gradus',
+      cause,
+    )
   }
 }
 

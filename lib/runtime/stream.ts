@@ -42,7 +42,11 @@ const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effe
 /** Reached from every tensor through its storage. */
 const uncloneable = {
   get tensor(): never {
-    throw new StateError('postMessage', 'a tensor cannot be sent to another thread', 'send await t.data() and t.shape, and make a tensor of them there')
+    throw new StateError(
+      'postMessage',
+      'a tensor cannot be sent to another thread',
+      'send await t.data() and t.shape, and make a tensor of them there',
+    )
   },
 }
 
@@ -139,7 +143,11 @@ export class Stream {
 
   private checkDtype(row: Row, dtype: DType): void {
     if (!this.nativeDtypes || row.dtypes.includes(dtype)) return
-    throw new DeviceError(this.op || row.name, `the native device has no ${dtype} form of ${row.name}, only ${row.dtypes.join(', ')}`, dtype === 'float64' ? "float64 arithmetic runs on the js device: x.to('js')" : 'convert with x.cast()')
+    throw new DeviceError(
+      this.op || row.name,
+      `the native device has no ${dtype} form of ${row.name}, only ${row.dtypes.join(', ')}`,
+      dtype === 'float64' ? "float64 arithmetic runs on the js device: x.to('js')" : 'convert with x.cast()',
+    )
   }
 
   /** Issues a command of the runtime itself. */
@@ -222,7 +230,10 @@ export class Stream {
   /** A loop that never awaits would queue work without end: wait here instead. */
   private block(): void {
     if (this.blocked++ === 0)
-      process.emitWarning('work is issued faster than it runs, and nothing awaits it; await a result, or stream.synchronize(), from time to time', { code: 'GRADUS_W_BACKPRESSURE' })
+      process.emitWarning(
+        'work is issued faster than it runs, and nothing awaits it; await a result, or stream.synchronize(), from time to time',
+        { code: 'GRADUS_W_BACKPRESSURE' },
+      )
     this.executor.waitBelow(lowWater)
     this.sweep()
   }
@@ -273,7 +284,10 @@ export class Stream {
     const first = error || this.unreported[0]
     if (!first) return
     const thrown = failureError(this.failures.get(first)!)
-    thrown.others = this.unreported.splice(0).filter(e => e !== first).map(e => failureError(this.failures.get(e)!))
+    thrown.others = this.unreported
+      .splice(0)
+      .filter(e => e !== first)
+      .map(e => failureError(this.failures.get(e)!))
     throw thrown
   }
 

@@ -44,7 +44,11 @@ function allowedUlp(n: number, v: number): number {
 }
 
 /** ULP, and an absolute error from the inputs where a composed function cancels. */
-function ulpAnd<const Names extends readonly string[]>(n: number, names: Names, floor: (...values: number[]) => number): Tolerance {
+function ulpAnd<const Names extends readonly string[]>(
+  n: number,
+  names: Names,
+  floor: (...values: number[]) => number,
+): Tolerance {
   return call => {
     const inputs = names.map(name => call.values(name))
     return (i, v) => allowedUlp(n, v) + floor(...inputs.map(values => values[i]))
@@ -98,7 +102,8 @@ const matrixProducts: Tolerance = call => {
 function perSlice(call: Arguments, statistic: (at: (k: number) => number, n: number) => number): (i: number) => number {
   const [outer, n, inner] = ['outer', 'n', 'inner'].map(name => call.number(name))
   const results = new Float64Array(outer * inner)
-  for (let o = 0; o < outer; o++) for (let j = 0; j < inner; j++) results[o * inner + j] = statistic(k => (o * n + k) * inner + j, n)
+  for (let o = 0; o < outer; o++)
+    for (let j = 0; j < inner; j++) results[o * inner + j] = statistic(k => (o * n + k) * inner + j, n)
   return i => results[Math.floor(i / (n * inner)) * inner + (i % inner)]
 }
 
@@ -140,7 +145,10 @@ const logSoftmaxError: Tolerance = call => {
 // y·(g − Σ g·y)
 const softmaxGradError: Tolerance = call => {
   const [g, y] = [call.values('g'), call.values('y')]
-  const size = perSlice(call, total(i => Math.abs(g[i] * y[i])))
+  const size = perSlice(
+    call,
+    total(i => Math.abs(g[i] * y[i])),
+  )
   const n = call.number('n')
   return (i, v) => allowedUlp(2, v) + Math.abs(y[i]) * (sumError(n, size(i)) + 2 * eps * Math.abs(g[i]))
 }
@@ -148,14 +156,23 @@ const softmaxGradError: Tolerance = call => {
 // g − exp(y)·Σ g
 const logSoftmaxGradError: Tolerance = call => {
   const [g, y] = [call.values('g'), call.values('y')]
-  const size = perSlice(call, total(i => Math.abs(g[i])))
+  const size = perSlice(
+    call,
+    total(i => Math.abs(g[i])),
+  )
   const n = call.number('n')
   return (i, v) => allowedUlp(2, v) + Math.exp(y[i]) * (sumError(n, size(i)) + 4 * eps * size(i))
 }
 
 // lse = m + log Σ exp(x − m); the loss subtracts (1 − s)·x[t] and s/C·Σ x.
 const crossEntropyError: Tolerance = call => {
-  const [x, target, n, classes, smoothing] = [call.values('x'), call.values('target'), call.number('n'), call.number('classes'), call.number('smoothing')]
+  const [x, target, n, classes, smoothing] = [
+    call.values('x'),
+    call.values('target'),
+    call.number('n'),
+    call.number('classes'),
+    call.number('smoothing'),
+  ]
   const errors = Float64Array.from({ length: n }, (_, r) => {
     const row = x.subarray(r * classes, (r + 1) * classes)
     const m = row.reduce((a, b) => Math.max(a, b), 0)
@@ -200,14 +217,18 @@ const sgdError: Tolerance = (call, output) => {
     const d = Math.abs(g[i]) + Math.abs(decay * w[i])
     const v = momentum ? Math.abs(momentum * velocity[i]) + d : d
     const ofDirection = decayed(g[i], w[i], decay) + 8 * eps * v
-    return output === 'velocity' ? ofDirection : 2 * eps * Math.abs(w[i]) + Math.abs(rate) * (2 * ofDirection + 8 * eps * v)
+    return output === 'velocity'
+      ? ofDirection
+      : 2 * eps * Math.abs(w[i]) + Math.abs(rate) * (2 * ofDirection + 8 * eps * v)
   }
 }
 
 const adamError: Tolerance = (call, output) => {
   if (output === 'time') return () => 0
   const [w, g, m, v, peak] = ['w', 'g', 'm', 'v', 'peak'].map(name => call.values(name))
-  const n = Object.fromEntries(['rate', 'beta1', 'beta2', 'epsilon', 'decay', 'decoupled', 'rawEpsilon'].map(name => [name, call.number(name)]))
+  const n = Object.fromEntries(
+    ['rate', 'beta1', 'beta2', 'epsilon', 'decay', 'decoupled', 'rawEpsilon'].map(name => [name, call.number(name)]),
+  )
   const t = call.values('time')[0] + 1
   const [correct1, correct2] = [1 - n.beta1 ** t, Math.sqrt(1 - n.beta2 ** t)]
   const coupled = n.decoupled ? 0 : n.decay
@@ -298,9 +319,13 @@ export const tolerances: { readonly [K in keyof Kernels<unknown, unknown>]: Tole
   }),
   // e⁻ˣ overflows where σ < 2⁻¹²⁶, and then |x| times as much of the product is lost.
   silu: ulpAnd(5, ['x'], x => finite(2 * Math.abs(x) * smallestNormal)),
-  siluGrad: ulpAnd(4, ['g', 'v'], (g, x) => finite(Math.abs(g) * (eps * logistic(x) * (8 + 8 * Math.abs(x)) + 2 * Math.abs(x) * smallestNormal))),
+  siluGrad: ulpAnd(4, ['g', 'v'], (g, x) =>
+    finite(Math.abs(g) * (eps * logistic(x) * (8 + 8 * Math.abs(x)) + 2 * Math.abs(x) * smallestNormal)),
+  ),
   bceWithLogits: ulpAnd(3, ['x', 'target'], (x, t) => finite(4 * eps * (Math.abs(x) + Math.abs(x * t)))),
-  bceWithLogitsGrad: ulpAnd(2, ['g', 'x', 'target'], (g, x, t) => finite(Math.abs(g) * eps * (8 * logistic(x) + 2 * Math.abs(t)))),
+  bceWithLogitsGrad: ulpAnd(2, ['g', 'x', 'target'], (g, x, t) =>
+    finite(Math.abs(g) * eps * (8 * logistic(x) + 2 * Math.abs(t))),
+  ),
   // Tests, choices, moves, conversions, indices: bits.
   isNaN: 'exact',
   isFinite: 'exact',

@@ -2,12 +2,11 @@
 import { zeros } from '../creation.js'
 import { checkOptions, OptionError, ShapeError } from '../errors.js'
 import * as nn from '../nn/index.js'
-import { zeros_, xavierUniform_ } from '../nn/init.js'
-import { checkCount, type Module } from '../nn/module.js'
-import { Parameter } from '../nn/module.js'
+import { xavierUniform_, zeros_ } from '../nn/init.js'
+import { checkCount, type Module, Parameter } from '../nn/module.js'
 import type { Generator } from '../random.js'
 import type { Device } from '../runtime/device.js'
-import { checkShape, format, sameShape, type Shape, sizeOf } from '../shape.js'
+import { checkShape, format, type Shape, sameShape, sizeOf } from '../shape.js'
 import { activationNamed } from './named.js'
 
 /** What building a layer may use. */
@@ -49,7 +48,8 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
     name: 'dense',
     inputShape: options.inputShape,
     build: (input, { device, generator }) => {
-      if (input.length === 0) throw new ShapeError('dense', 'samples must have at least one dim, got scalars', 'reshape the data to [n, 1]')
+      if (input.length === 0)
+        throw new ShapeError('dense', 'samples must have at least one dim, got scalars', 'reshape the data to [n, 1]')
       const inputs = input[input.length - 1]
       const layer = new nn.Linear(inputs, units, { bias: useBias, device, generator })
       layer.weight = new Parameter(xavierUniform_(zeros([units, inputs], { device }), { generator }))
@@ -63,7 +63,10 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
 /** An activation as a layer of its own. */
 export function activation(name: string): LayerSpec {
   activationNamed(name)
-  return { name: 'activation', build: input => ({ modules: [activationNamed(name)].filter(m => m !== null), output: input }) }
+  return {
+    name: 'activation',
+    build: input => ({ modules: [activationNamed(name)].filter(m => m !== null), output: input }),
+  }
 }
 
 /** In training, sets a share `rate` of the elements to 0 and scales the others up. */
@@ -76,7 +79,11 @@ export function dropout(rate: number): LayerSpec {
 export function flatten(options: InputShape = {}): LayerSpec {
   checkOptions('flatten', options, ['inputShape'])
   checkInput('flatten', options)
-  return { name: 'flatten', inputShape: options.inputShape, build: input => ({ modules: [new nn.Flatten()], output: [sizeOf(input)] }) }
+  return {
+    name: 'flatten',
+    inputShape: options.inputShape,
+    build: input => ({ modules: [new nn.Flatten()], output: [sizeOf(input)] }),
+  }
 }
 
 /** Learned vectors for int32 indices: [… ] → [… , width]. Starts uniform in ±0.05, as in Keras. */
@@ -98,8 +105,14 @@ export function embedding(count: number, width: number, options: InputShape = {}
 export function buildLayers(specs: readonly LayerSpec[], input: Shape, context: BuildContext): Module[] {
   let shape = input
   return specs.flatMap(spec => {
-    if (typeof spec?.build !== 'function') throw new OptionError('sequential', 'expected layers such as dense(…)', 'for modules, use new Model(new nn.Sequential(…))')
-    if (spec.inputShape && !sameShape(spec.inputShape, shape)) throw new ShapeError(spec.name, `expected samples of shape ${format(spec.inputShape)}, got ${format(shape)}`)
+    if (typeof spec?.build !== 'function')
+      throw new OptionError(
+        'sequential',
+        'expected layers such as dense(…)',
+        'for modules, use new Model(new nn.Sequential(…))',
+      )
+    if (spec.inputShape && !sameShape(spec.inputShape, shape))
+      throw new ShapeError(spec.name, `expected samples of shape ${format(spec.inputShape)}, got ${format(shape)}`)
     const { modules, output } = spec.build(shape, context)
     shape = output
     return modules

@@ -18,7 +18,11 @@ export class Measures {
   constructor(loss: string | Measure, metrics: readonly MetricLike[] = []) {
     this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('loss', loss)
     if (!Array.isArray(metrics)) throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`)
-    this.metrics = new Map(metrics.map((m, i) => (typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)])))
+    this.metrics = new Map(
+      metrics.map((m, i) =>
+        typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)],
+      ),
+    )
   }
   get names(): string[] {
     return ['loss', ...this.metrics.keys()]
@@ -27,7 +31,10 @@ export class Measures {
 
 function checkFunction(what: string, fn: unknown): Measure {
   if (typeof fn === 'function') return fn as Measure
-  throw new OptionError('compile', `${what} must be a name or a function (prediction, target) → number, got ${describe(fn)}`)
+  throw new OptionError(
+    'compile',
+    `${what} must be a name or a function (prediction, target) → number, got ${describe(fn)}`,
+  )
 }
 
 /** Means over an epoch, weighted by batch size. They gather on the device and are read when somebody asks. */

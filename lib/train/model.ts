@@ -7,13 +7,13 @@ import { checkCount, Module, type Parameter, type StateDict } from '../nn/module
 import { isTensor } from '../ops/define.js'
 import { concat, transpose } from '../ops/movement.js'
 import { Optimizer } from '../optim/optimizer.js'
-import { defaultGenerator, Generator, withGenerator } from '../random.js'
+import { defaultGenerator, type Generator, withGenerator } from '../random.js'
 import { type Device, defaultDevice } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import { format, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type BuildContext, buildLayers, type LayerSpec } from './layers.js'
-import { type MetricLike, Measures, RunningMeans } from './measures.js'
+import { Measures, type MetricLike, RunningMeans } from './measures.js'
 import { type Measure, optimizerNamed } from './named.js'
 import { Progress, type ProgressStream, type Verbosity } from './progress.js'
 
@@ -109,7 +109,8 @@ export class Model {
   compile(options: CompileOptions): this {
     checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
     const { optimizer, loss, metrics } = options
-    if (!(optimizer instanceof Optimizer)) optimizerNamed(typeof optimizer === 'string' ? optimizer : String(optimizer?.name))
+    if (!(optimizer instanceof Optimizer))
+      optimizerNamed(typeof optimizer === 'string' ? optimizer : String(optimizer?.name))
     this.compiled = { optimizer, measures: new Measures(loss, metrics) }
     this.optimizer = undefined
     return this
@@ -130,7 +131,9 @@ export class Model {
 
   /** Tensors on the model's device, and which of them were made here. */
   private prepare(op: string, ...data: Data[]): { tensors: Tensor[]; release: () => void } {
-    const tensors = data.map(d => (isTensor(d) ? (d.device === this.device ? d : d.to(this.device)) : tensor(d as Values, { device: this.device })))
+    const tensors = data.map(d =>
+      isTensor(d) ? (d.device === this.device ? d : d.to(this.device)) : tensor(d as Values, { device: this.device }),
+    )
     const [x] = tensors
     if (x.rank === 0) throw new ShapeError(op, 'expected samples along axis 0, got a scalar')
     if (!this.built) this.build(x.shape.slice(1))
@@ -185,10 +188,21 @@ export class Model {
    * @throws `signal.reason` when aborted, with the `history` so far on it if it is an object; a failure of a step.
    */
   async fit(x: Data, y: Data, options: FitOptions = {}): Promise<History> {
-    checkOptions('fit', options, ['epochs', 'batchSize', 'shuffle', 'validationData', 'verbose', 'generator', 'signal', 'onEpochEnd', 'output'])
+    checkOptions('fit', options, [
+      'epochs',
+      'batchSize',
+      'shuffle',
+      'validationData',
+      'verbose',
+      'generator',
+      'signal',
+      'onEpochEnd',
+      'output',
+    ])
     const { epochs = 1, batchSize = 32, shuffle = true, validationData, verbose = 1, signal } = options
     checkCount('fit', 'epochs', epochs, 0)
-    if (![0, 1, 2].includes(verbose)) throw new OptionError('fit', `verbose must be 0, 1 or 2, got ${describe(verbose)}`)
+    if (![0, 1, 2].includes(verbose))
+      throw new OptionError('fit', `verbose must be 0, 1 or 2, got ${describe(verbose)}`)
     const { measures } = this
     const generator = options.generator ?? defaultGenerator().split()
     const { tensors, release } = this.prepare('fit', x, y)
@@ -202,7 +216,8 @@ export class Model {
         const values = await this.epoch(epoch, loader, measures, generator, progress, signal)
         if (validationData) {
           const validation = await this.evaluate(...validationData, { batchSize, signal })
-          for (const [name, value] of Object.entries(validation)) values[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
+          for (const [name, value] of Object.entries(validation))
+            values[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
         }
         result.epochs.push(epoch)
         for (const [name, value] of Object.entries(values)) (result.history[name] ??= []).push(value)
@@ -212,14 +227,22 @@ export class Model {
       return result
     } catch (error) {
       progress.interrupted()
-      if (error !== null && typeof error === 'object' && Object.isExtensible(error)) Object.assign(error, { history: result })
+      if (error !== null && typeof error === 'object' && Object.isExtensible(error))
+        Object.assign(error, { history: result })
       throw error
     } finally {
       release()
     }
   }
 
-  private async epoch(epoch: number, loader: Loader, { names }: Measures, generator: Generator, progress: Progress, signal?: AbortSignal): Promise<Record<string, number>> {
+  private async epoch(
+    epoch: number,
+    loader: Loader,
+    { names }: Measures,
+    generator: Generator,
+    progress: Progress,
+    signal?: AbortSignal,
+  ): Promise<Record<string, number>> {
     const means = new RunningMeans(names, this.device)
     let step = 0
     signal?.throwIfAborted()
@@ -265,7 +288,9 @@ export class Model {
     try {
       for await (const [bx] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
         options.signal?.throwIfAborted()
-        parts.push(this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(() => this.module.forward(bx))))))
+        parts.push(
+          this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(() => this.module.forward(bx))))),
+        )
       }
       const all = noGrad(() => concat(parts))
       return all
@@ -277,24 +302,33 @@ export class Model {
 
   /** Weights as Keras lists them: layer by layer, kernels as [in, out]. */
   async getWeights(): Promise<Tensor[]> {
-    return this.parameters().map(p => (p.rank === 2 && !this.isEmbedding(p) ? transpose(p.detach()).contiguous() : p.detach()))
+    return this.parameters().map(p =>
+      p.rank === 2 && !this.isEmbedding(p) ? transpose(p.detach()).contiguous() : p.detach(),
+    )
   }
   /** Sets weights in the order and layout of `getWeights`. */
   setWeights(weights: readonly Data[]): void {
     const parameters = this.parameters()
-    if (weights.length !== parameters.length) throw new OptionError('setWeights', `expected ${parameters.length} arrays, got ${weights.length}`)
+    if (weights.length !== parameters.length)
+      throw new OptionError('setWeights', `expected ${parameters.length} arrays, got ${weights.length}`)
     noGrad(() => {
       weights.forEach((w, i) => {
         const p = parameters[i]
         const given = isTensor(w) ? w : tensor(w as Values, { device: this.device })
         const turned = p.rank === 2 && !this.isEmbedding(p) ? transpose(given) : given
-        if (format(turned.shape) !== format(p.shape)) throw new ShapeError('setWeights', `array ${i} has shape ${format(given.shape)}, which does not fit the parameter of shape ${format(p.shape)}`)
+        if (format(turned.shape) !== format(p.shape))
+          throw new ShapeError(
+            'setWeights',
+            `array ${i} has shape ${format(given.shape)}, which does not fit the parameter of shape ${format(p.shape)}`,
+          )
         p.assign_(turned)
       })
     })
   }
   private isEmbedding(p: Parameter): boolean {
-    return [...this.module.namedModules().values()].some(m => m.constructor.name === 'Embedding' && Object.values(m).includes(p))
+    return [...this.module.namedModules().values()].some(
+      m => m.constructor.name === 'Embedding' && Object.values(m).includes(p),
+    )
   }
 
   /** A table of the layers and their parameters. */
@@ -304,9 +338,15 @@ export class Model {
     const lines = rows.map(([name, m]) => [name || 'model', m.toString(), own(m).toLocaleString('en')])
     const head = ['name', 'layer', 'parameters']
     const widths = head.map((h, c) => Math.max(h.length, ...lines.map(l => l[c].length)))
-    const line = (cells: string[]) => cells.map((cell, c) => (c === 2 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ')
+    const line = (cells: string[]) =>
+      cells.map((cell, c) => (c === 2 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ')
     const total = this.parameters().reduce((n, p) => n + p.size, 0)
-    return [line(head), line(widths.map(w => '─'.repeat(w))), ...lines.map(line), `Parameters: ${total.toLocaleString('en')}`].join('\n')
+    return [
+      line(head),
+      line(widths.map(w => '─'.repeat(w))),
+      ...lines.map(line),
+      `Parameters: ${total.toLocaleString('en')}`,
+    ].join('\n')
   }
 
   /** Gives up the memory of all parameters. */
@@ -322,6 +362,9 @@ export class Model {
  * const model = sequential([dense(8, { inputShape: [4], activation: 'relu' }), dense(1)])
  * model.parameters().length // 4
  */
-export function sequential(layers: readonly LayerSpec[], options: { device?: Device; generator?: Generator } = {}): Model {
+export function sequential(
+  layers: readonly LayerSpec[],
+  options: { device?: Device; generator?: Generator } = {},
+): Model {
   return new Model(layers, options)
 }

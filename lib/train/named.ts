@@ -79,10 +79,15 @@ const activationsByName: Record<string, () => Module | null> = {
 function find<T>(kind: string, table: Record<string, T>, name: string): T {
   if (Object.hasOwn(table, name)) return table[name]
   const near = Object.keys(table).find(known => known.toLowerCase() === name.toLowerCase().replaceAll('_', ''))
-  throw new OptionError('compile', `unknown ${kind} '${name}'`, near ? `did you mean '${near}'?` : `known: ${Object.keys(table).join(', ')}`)
+  throw new OptionError(
+    'compile',
+    `unknown ${kind} '${name}'`,
+    near ? `did you mean '${near}'?` : `known: ${Object.keys(table).join(', ')}`,
+  )
 }
 
 export const lossNamed = (name: string): Measure => find('loss', lossesByName, name)
 export const metricNamed = (name: string): Measure => find('metric', metricsByName, name)
-export const optimizerNamed = (name: string): ((parameters: Tensor[]) => Optimizer<never>) => find('optimizer', optimizersByName, name)
+export const optimizerNamed = (name: string): ((parameters: Tensor[]) => Optimizer<never>) =>
+  find('optimizer', optimizersByName, name)
 export const activationNamed = (name: string): Module | null => find('activation', activationsByName, name)()

@@ -23,7 +23,8 @@ inline M inside(V x, V a, V b) { return (x >= a) & (x <= b); }
 inline float remainder(float a, float b) {
   double x = a, y = b;
   if (b == 0 || a != a || b != b || x - x != 0) return __builtin_nanf("");
-  if (y - y != 0) return a == 0 || (a < 0) == (b < 0) ? a : b;
+  if (y - y != 0 && a != 0) return (a < 0) == (b < 0) ? a : b;
+  if (a == 0) return b < 0 ? -0.0f : 0.0f;
   double m = x < 0 ? -x : x;
   const double d = y < 0 ? -y : y;
   while (m >= d) {
@@ -53,7 +54,8 @@ inline V geluSlope(V x) { return normalCdf(x) + x * normalDensity(x); }
 inline V tanhCdf(V x) { return sigmoid((x + x * x * x * 0.044715f) * 1.5957691216f); }
 inline V geluTanhSlope(V x) {
   const V p = tanhCdf(x);
-  return p + x * (p * (1 - p)) * ((x * x * 0.134145f + 1) * 1.5957691216f);
+  const V z = ::clamp(x, -16, 16); // where p(1 - p) is 0; without it, 0 times the overflow of z² would be NaN
+  return p + z * (p * (1 - p)) * ((z * z * 0.134145f + 1) * 1.5957691216f);
 }
 inline V siluSlope(V x) {
   const V s = sigmoid(x);

@@ -30,7 +30,7 @@ const everyFunction: Case[] = functions.flatMap(([op, a, b]) => {
     of(op, [truth([5]), whole([5], 1, 4)], { note: 'bool and int32' }),
     of(op, [whole([4], 1, 5), real([4], b)], { note: 'int32 and float32', dtype: 'float32' }),
     of(op, pair([2], [3]), { throws: new RegExp(`^${op}: shapes \\[2\\] and \\[3\\] do not broadcast \\(2 ≠ 3\\).*Hint: dims must be equal or 1`) }),
-    of(op, [real([2])], { args: ['x'], throws: new RegExp(`^${op}: expected a tensor or a number, got 'x'`) }),
+    of(op, [real([2])], { args: ['x'], throws: new RegExp(`^${op}: operand must be a tensor, got 'x'`) }),
   ]
 })
 
