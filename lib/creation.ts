@@ -15,6 +15,13 @@ export interface CreateOptions {
   /** Whether operations on it are recorded for backward. Default: false. */
   requiresGrad?: boolean
 }
+export interface TensorOptions extends CreateOptions {
+  /**
+   * Takes a typed array over instead of copying it: it is detached, and its memory becomes the tensor's. It must be of
+   * the dtype and cover its whole ArrayBuffer. Default: false.
+   */
+  adopt?: boolean
+}
 export interface RandomOptions extends CreateOptions {
   /** Where the random numbers come from. Default: the default generator. */
   generator?: Generator
@@ -155,12 +162,12 @@ function element(op: string, value: number, dtype: DType): number {
  * const x = tensor([[1, 2, 3], [4, 5, 6]])
  * x.shape // [2, 3]
  */
-export function tensor(values: Values, options?: CreateOptions): Tensor
-export function tensor<const S extends Shape>(values: Values, shape: S, options?: CreateOptions): Tensor<S>
-export function tensor(values: Values, shapeOrOptions?: Shape | CreateOptions, more: CreateOptions = {}): Tensor {
+export function tensor(values: Values, options?: TensorOptions): Tensor
+export function tensor<const S extends Shape>(values: Values, shape: S, options?: TensorOptions): Tensor<S>
+export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, more: TensorOptions = {}): Tensor {
   const given = Array.isArray(shapeOrOptions) ? (shapeOrOptions as Shape) : undefined
-  const options = (given ? more : ((shapeOrOptions as CreateOptions) ?? {})) as CreateOptions
-  checkOptions('tensor', options, known)
+  const options = given ? more : ((shapeOrOptions as TensorOptions | undefined) ?? {})
+  checkOptions('tensor', options, [...known, 'adopt'])
   const dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype)
   const { data, dtype: to, shape } = elementsOf('tensor', values, dtype)
   const wanted = given ? checkShape('tensor', given) : shape
@@ -170,9 +177,24 @@ export function tensor(values: Values, shapeOrOptions?: Shape | CreateOptions, m
       `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`,
     )
   const stream = streamFor(options.device)
-  const storage = stream.heap.open('tensor', to, data.length)
-  stream.upload('tensor', storage, data)
+  const content = options.adopt ? adopted(values, to) : data
+  const storage = stream.heap.open('tensor', to, content.length)
+  stream.upload('tensor', storage, content, options.adopt)
   return finish(new Tensor(storage, [...wanted]), options)
+}
+
+/** Detaches the caller's array and returns its memory under a new one. */
+function adopted(values: Values, dtype: DType): InstanceType<typeof Float32Array> {
+  const given = values as unknown as Float32Array
+  const own = ArrayBuffer.isView(values) && given.constructor === newArray(dtype, 0).constructor && dtype !== 'bool'
+  if (!own || !(given.buffer instanceof ArrayBuffer) || given.byteLength !== given.buffer.byteLength)
+    throw new OptionError(
+      'tensor',
+      `adopt needs a typed array of the dtype ${dtype} that covers its whole ArrayBuffer, got ${describe(values)}`,
+      'leave adopt out to copy it',
+    )
+  const [buffer, Type] = [given.buffer, given.constructor as Float32ArrayConstructor]
+  return new Type(structuredClone(buffer, { transfer: [buffer] }))
 }
 
 // ---- filled ----------------------------------------------------------------------------------------------------------

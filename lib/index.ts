@@ -38,6 +38,7 @@ Tensor.prototype.to = function (device) {
 }
 
 export { type BackwardOptions, backward, type GradOptions, grad, gradients, valueAndGrad } from './autograd/backward.js'
+export { checkpoint } from './autograd/checkpoint.js'
 export { type CustomGradient, customGrad } from './autograd/custom.js'
 export { type GradcheckElement, type GradcheckOptions, type GradcheckReport, gradcheck } from './autograd/gradcheck.js'
 export * from './creation.js'
@@ -46,7 +47,7 @@ export type { ArrayOf, DType } from './dtype.js'
 export * from './errors.js'
 export { type LockstepOptions, type LockstepReport, lockstep } from './lockstep.js'
 export * as losses from './losses.js'
-export { type MemoryReport, memory, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
+export { type LiveTensors, liveTensors, type MemoryReport, memory, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './nn/index.js'
 export * from './ops/index.js'

@@ -1,7 +1,6 @@
 import { checkOptions } from './errors.js'
 import { openNative, withStream } from './runtime/device.js'
 import { type Difference, LockstepExecutor } from './runtime/lockstep.js'
-import { layerPath } from './runtime/source.js'
 import { refusePromise } from './scope.js'
 
 export interface LockstepOptions {
@@ -42,7 +41,7 @@ export async function lockstep(fn: () => unknown, options: LockstepOptions = {})
   )
   const { differences, compared } = executor!
   // Records run as they are issued, so the op that is being issued is the one that runs.
-  executor!.source = () => (layerPath() ? `${stream.op} in ${layerPath()}` : stream.op)
+  executor!.source = () => stream.sourceOf(stream.op)
   try {
     withStream(stream, () => refusePromise('lockstep', fn()))
     stream.synchronizeSync()

@@ -24,6 +24,27 @@ export function memory(): { readonly [D in Device]?: MemoryReport } {
   )
 }
 
+/** Live tensors that were made in one place. */
+export interface LiveTensors {
+  /** The operation, its layer, and with `GRADUS_DEBUG=1` the line of the program. */
+  readonly source: string
+  readonly count: number
+  readonly bytes: number
+}
+
+/** Where live tensors were made, largest first: for finding what keeps memory. */
+export function liveTensors(): LiveTensors[] {
+  const places = new Map<string, { source: string; count: number; bytes: number }>()
+  for (const { heap } of openStreams())
+    for (const { source, bytes } of heap.held.values()) {
+      const place = places.get(source) ?? { source, count: 0, bytes: 0 }
+      place.count++
+      place.bytes += bytes
+      places.set(source, place)
+    }
+  return [...places.values()].sort((a, b) => b.bytes - a.bytes)
+}
+
 /** Sets how many bytes the tensors of a device may take in this module instance. */
 export function setMemoryLimit(device: Device, bytes: number): void {
   if (!(bytes > 0)) throw new OptionError('setMemoryLimit', `bytes must be above 0, got ${String(bytes)}`)

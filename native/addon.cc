@@ -103,11 +103,17 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
     settle.Abort();
   }
 
-  // stage(id, typedArray): copies the bytes, to be taken over by an upload record.
+  // stage(id, typedArray, lent): copies the bytes, to be taken over by an upload record; or, if lent, keeps the array
+  // alive and uses its memory until the buffer is freed.
   Napi::Value stage(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
       const Bytes bytes = bytesOf(info[1]);
       if (!stream || !bytes.valid) return Napi::Boolean::New(env, false);
+      if (info[2].ToBoolean()) {
+        lent[uint64_t(numberOf(info[0]))] = Napi::Persistent(info[1].As<Napi::Object>());
+        stream->state().exchange.stage(numberOf(info[0]), {bytes.data, i64(bytes.size), true});
+        return Napi::Boolean::New(env, true);
+      }
       auto* data = static_cast<unsigned char*>(memory::take(i64(bytes.size)));
       if (!data) return Napi::Boolean::New(env, false);
       if (bytes.size) std::memcpy(data, bytes.data, bytes.size);
@@ -149,8 +155,10 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   Napi::Value drain(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
       const std::vector<double> events = stream ? stream->state().events.drain() : std::vector<double>();
-      for (size_t i = 0; i < events.size(); i += events[i] == Events::settled ? 3 : 7)
+      for (size_t i = 0; i < events.size(); i += Events::length(events[i])) {
         if (events[i] == Events::settled) targets.erase(uint64_t(events[i + 1]));
+        if (events[i] == Events::returned) lent.erase(uint64_t(events[i + 1]));
+      }
       auto result = Napi::Float64Array::New(env, events.size());
       if (result.IsEmpty()) return env.Undefined(); // the environment is being torn down
       if (!events.empty()) std::memcpy(result.Data(), events.data(), events.size() * sizeof(double));
@@ -214,6 +222,7 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
     return guarded(info, [&]() -> Napi::Value {
       end();
       targets.clear();
+      lent.clear();
       return env.Undefined();
     });
   }
@@ -223,7 +232,7 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   Napi::ThreadSafeFunction settle;
   std::atomic<bool> notified{false};
   bool hooked = false;
-  std::unordered_map<uint64_t, Napi::ObjectReference> targets;
+  std::unordered_map<uint64_t, Napi::ObjectReference> targets, lent;
   std::vector<std::pair<double, napi_ref>> watched;
 };
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type Device,
   full,
+  liveTensors,
   MemoryError,
   memory,
   noGrad,
@@ -168,7 +169,7 @@ describe.skipIf(!hasNative)('native process', () => {
     { OMP_NUM_THREADS: '3,1' },
     { GRADUS_ISA: 'baseline' },
     { GRADUS_DEVICE: 'js' },
-  ])('%o gives the same', env => {
+  ] as Record<string, string>[])('%o gives the same', env => {
     const { out, err, status } = runNode(program, env)
     expect({ out, err, status }).toEqual({ out: wanted, err: '', status: 0 })
   })
@@ -287,4 +288,50 @@ describe.skipIf(!hasNative)('native process', () => {
     clearInterval(timer)
     expect(turns).toBeGreaterThan(0)
   })
+})
+
+describe.each(devices)('%s', device => {
+  test('an adopted array is detached, and its memory given back when the tensor is freed', async () => {
+    const values = new Float32Array([1, 2, 3])
+    const t = tensor(values, { device, adopt: true })
+    expect(values.length).toBe(0)
+    expect(await t.add(1).toArray()).toEqual([2, 3, 4])
+    noGrad(() => t.assign_(7))
+    expect(await t.toArray()).toEqual([7, 7, 7])
+    t.dispose()
+    await synchronize()
+    const part = new Float32Array(8).subarray(1)
+    expect(() => tensor(part, { device, adopt: true })).toThrow(/tensor: adopt needs a typed array of the dtype float32 that covers its whole/)
+    expect(part.length).toBe(7)
+    expect(() => tensor([1], { device, adopt: true })).toThrow(/adopt needs/)
+  })
+
+  test('live tensors say where they were made', async () => {
+    const kept = zeros([12345], { device })
+    expect(liveTensors().find(t => t.source === 'full')!.bytes).toBeGreaterThanOrEqual(4 * 12345)
+    kept.dispose()
+  })
+
+  test('with GRADUS_DEBUG, errors name the line', () => {
+    const program = `
+      gradus.setDevice('${device}')
+      function myCode() { return gradus.ones([2]).indexSelect(gradus.tensor([9], { dtype: 'int32' })) }
+      try { await myCode().data() } catch (e) { console.log(e.message) }`
+    expect(runNode(program, { GRADUS_DEBUG: '1' }).out).toMatch(/^indexSelect, called at myCode \(.*\): index 9 at position 0/)
+  })
+})
+
+test.skipIf(!hasNative)('purely synchronous code is held back, and warned once', () => {
+  const program = `
+    let warnings = 0, most = 0
+    process.on('warning', w => { if (w.code === 'GRADUS_W_BACKPRESSURE') warnings++ })
+    const a = gradus.ones([768, 768]).mul(1 / 768)
+    for (let i = 0; i < 300; i++) {
+      gradus.tidy(() => { a.matmul(a) })
+      most = Math.max(most, gradus.memory().native.queued)
+    }
+    await new Promise(r => setImmediate(r))
+    console.log(warnings, most < 1000, most > 0)
+  `
+  expect(runNode(program).out).toBe('1 true true')
 })

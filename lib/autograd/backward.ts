@@ -207,6 +207,17 @@ export function backward(y: Tensor, options: BackwardOptions = {}): void {
   })
 }
 
+/** @internal Walks an inner graph: gradients of the leaves `inputs` are returned, those of other leaves go to their `.grad`. */
+export function backwardThrough(y: Tensor, g: Tensor, inputs: readonly Tensor[]): (Tensor | null)[] {
+  const own = new Map<Edge, Tensor>()
+  const deliver = (leaf: Leaf, gradient: Tensor): void => {
+    if (inputs.some(x => x.edge === leaf)) own.set(leaf, gradient)
+    else accumulate(leaf, gradient)
+  }
+  walk(y, g, [], { retain: false, deliver })
+  return inputs.map(x => (x.edge ? (own.get(x.edge) ?? null) : null))
+}
+
 export interface GradOptions extends BackwardOptions {
   /** Returns null, instead of throwing, for inputs that `y` does not depend on. Default: false. */
   allowUnused?: boolean

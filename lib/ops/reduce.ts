@@ -151,14 +151,23 @@ export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 }
 
 kernels({
+  // The product of the others is that of those before times that of those after.
   prodGrad: (g, x, dx, outer, n, inner) => {
+    const before = new Float64Array(n)
     for (let o = 0; o < outer; o++)
-      for (let i = 0; i < inner; i++)
+      for (let i = 0; i < inner; i++) {
+        const at = (k: number) => (o * n + k) * inner + i
+        let product = 1
         for (let k = 0; k < n; k++) {
-          let others = 1
-          for (let j = 0; j < n; j++) if (j !== k) others *= x[(o * n + j) * inner + i]
-          dx[(o * n + k) * inner + i] = g[o * inner + i] * others
+          before[k] = product
+          product *= x[at(k)]
         }
+        let after = 1
+        for (let k = n - 1; k >= 0; k--) {
+          dx[at(k)] = g[o * inner + i] * before[k] * after
+          after *= x[at(k)]
+        }
+      }
   },
 })
 // ∂∏x/∂xₖ is the product of the others, also where some are 0.
@@ -339,6 +348,7 @@ export function std(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tens
 /** log Σ exp x over `axes`, without overflow. */
 export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   const p = plan('logSumExp', x, axes, options)
+  if (p.axes.some(d => x.shape[d] === 0)) return log(sum(exp(x), axes, options)) // −∞: there is no largest value
   const top = max(x, axes, { keepDims: true }).detach()
   const shift = where(isFinite(top), top, 0)
   return reshape(add(log(sum(exp(sub(x, shift)), axes, { keepDims: true })), shift), p.shape)

@@ -64,7 +64,7 @@ function family(
     run: (k, [x], y, { outer, n, inner }) => k[name](x, y, outer, n, inner),
     saves: { output: true },
     grad: (g, { y }, p) => [apply(gradRule, [g, y], p)],
-    definition: ([x], { axis }) => definition(x, axis),
+    definition: ([x], { axis, n }) => (n === 0 ? mul(x, 1) : definition(x, axis)), // there is no largest of nothing
   })
   return ((x: Tensor, axis = -1) => {
     checkTensor(name, x)

@@ -332,7 +332,8 @@ function tanhCdf(x: number): number {
 
 function geluTanhSlope(x: number): number {
   const p = tanhCdf(x)
-  return p + x * p * (1 - p) * 2 * tanhScale * (1 + 3 * 0.044715 * x * x)
+  const z = Math.max(-16, Math.min(16, x)) // p(1 − p) is 0 there; without it, infinite x would give 0·∞
+  return p + z * p * (1 - p) * 2 * tanhScale * (1 + 3 * 0.044715 * z * z)
 }
 
 function tanhSlope(x: Tensor): Tensor {

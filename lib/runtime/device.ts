@@ -52,6 +52,7 @@ export function openNative(
   onMemoryChange(bytes => addon.adjustMemory(bytes))
   return new Stream('native', onEvents => wrap(new addon.Stream(isa, onEvents), jsKernels!, onEvents), {
     eager,
+    debug: environmentOnce().debug,
     limit: defaultLimit(),
   })
 }
@@ -60,6 +61,7 @@ function openStream(device: Device): Stream {
   if (device === 'native') return openNative()
   return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), {
     eager: environmentOnce().sync,
+    debug: environmentOnce().debug,
     limit: defaultLimit(),
   })
 }

@@ -30,6 +30,8 @@ export interface Environment {
   readonly sync: boolean
   /** `GRADUS_CHECK=1`: red zones around buffers, new buffers filled with NaN. */
   readonly check: boolean
+  /** `GRADUS_DEBUG=1`: errors and the report of live tensors name the line that issued the operation. */
+  readonly debug: boolean
   /** `GRADUS_FAIL_ALLOC=n`: the n-th allocation fails. */
   readonly failAllocation: number | undefined
   /** `GRADUS_NATIVE_PATH`: the addon's file, for bundles. */
@@ -49,6 +51,7 @@ export function readEnvironment(): Environment {
         : undefined,
     sync: flag('GRADUS_SYNC'),
     check: flag('GRADUS_CHECK'),
+    debug: flag('GRADUS_DEBUG'),
     failAllocation: positive('GRADUS_FAIL_ALLOC'),
     nativePath: process.env['GRADUS_NATIVE_PATH'] || undefined,
   }

@@ -1,15 +1,16 @@
 import type { Buf } from '../dtype.js'
 
 /** Kinds of events; the order of native/runtime/interpreter.h. */
-export const events = { settled: 0, failed: 1 } as const
+export const events = { settled: 0, failed: 1, returned: 2 } as const
 
 /**
  * Who runs the records of a stream. The addon's Stream class is one; runtime/js.ts is the other.
- * Events come as numbers: `settled, ticket, error` and `failed, error, fault, id, tag, value, position`.
+ * Events come as numbers: `settled, ticket, error`, `failed, error, fault, id, tag, value, position`, and
+ * `returned, id` for lent memory.
  */
 export interface Executor {
-  /** Copies a value, to be taken over by an upload record. False: no memory. */
-  stage(id: number, data: Buf): boolean
+  /** Copies a value (or, if lent, uses its memory), to be taken over by an upload record. False: no memory. */
+  stage(id: number, data: Buf, lent: boolean): boolean
   /** Says which array a read record with this ticket fills. */
   expect(ticket: number, target: Buf): void
   /** Runs records in the background. Never waits. `cost`: estimated nanoseconds. */

@@ -24,7 +24,8 @@ export class Heap {
   private readonly stream: Stream
   private readonly freeSlots: number[] = []
   private readonly generations: number[] = [0]
-  private readonly held = new Map<number, number>()
+  /** What is alive, by handle: its bytes, and what made it. */
+  readonly held: Map<number, { readonly bytes: number; readonly source: string }> = new Map()
   private readonly registry: FinalizationRegistry<Held>
   private reported = 0
 
@@ -56,7 +57,7 @@ export class Heap {
       throw new MemoryError(op, `more than ${slotLimit} live tensors`, 'dispose tensors, or use tidy()')
     const handle = slot + this.generations[slot] * slotLimit
     const storage = new Storage(this.stream, dtype, size, handle)
-    this.held.set(handle, bytes)
+    this.held.set(handle, { bytes, source: this.stream.sourceOf(op) })
     this.bytes += bytes
     this.tensors++
     if (this.bytes > this.peak) this.peak = this.bytes
@@ -72,7 +73,7 @@ export class Heap {
 
   /** Frees by handle; the finalizer and the sweep may both report one. */
   collected(handle: number): void {
-    const bytes = this.held.get(handle)
+    const bytes = this.held.get(handle)?.bytes
     if (bytes === undefined) return
     this.held.delete(handle)
     this.bytes -= bytes

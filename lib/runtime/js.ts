@@ -69,7 +69,11 @@ export class JsExecutor implements Executor {
     this.onEvents = onEvents
   }
 
-  stage(id: number, data: Buf): boolean {
+  stage(id: number, data: Buf, lent: boolean): boolean {
+    if (lent) {
+      this.staged.set(id, data.buffer as ArrayBuffer)
+      return true
+    }
     const copy = new ArrayBuffer(data.byteLength)
     new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     this.staged.set(id, copy)

@@ -276,8 +276,8 @@ export class LockstepExecutor implements Executor {
 
   // ---- passed on -----------------------------------------------------------------------------------------------------
 
-  stage(id: number, data: Buf): boolean {
-    return this.native.stage(id, data)
+  stage(id: number, data: Buf, lent: boolean): boolean {
+    return this.native.stage(id, data, lent)
   }
   expect(ticket: number, target: Buf): void {
     this.native.expect(ticket, target)

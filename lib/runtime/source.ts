@@ -13,6 +13,21 @@ export function inLayer<T>(name: string, fn: () => T): T {
   }
 }
 
-export function layerPath(): string {
-  return path
+/** The op with its layer, and in debug mode the line of the program that called for it. */
+export function sourceOf(op: string, debug: boolean): string {
+  const where = path ? `${op} in ${path}` : op
+  return debug ? `${where}, called ${callerLine()}` : where
 }
+
+/** The first line of the stack that is not in this package. */
+function callerLine(): string {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 50
+  const lines = new Error().stack?.split('\n').slice(1) ?? []
+  Error.stackTraceLimit = stackTraceLimit
+  const outside = lines.find(line => !line.includes(own) && !line.includes('node:internal'))
+  return outside?.trim() ?? 'from nowhere'
+}
+
+/** The folder of this package's modules. */
+const own = new URL('..', import.meta.url).href

@@ -6,7 +6,7 @@ import { type Failure, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
-import { layerPath } from './source.js'
+import { sourceOf } from './source.js'
 import type { Storage } from './storage.js'
 
 /** What a kernel call names as an operand. A tensor is one; so is any other view of a storage. */
@@ -60,6 +60,7 @@ export class Stream {
   readonly k: Kernels<Operand, Operand>
   private readonly executor: Executor
   private readonly eager: boolean
+  private readonly debug: boolean
   private readonly nativeDtypes: boolean
   private readonly costFactor: number
   private words = new Float64Array(capacity)
@@ -80,11 +81,12 @@ export class Stream {
   constructor(
     device: 'native' | 'js',
     makeExecutor: (onEvents: () => void) => Executor,
-    options: { eager: boolean; limit: number },
+    options: { eager: boolean; debug: boolean; limit: number },
   ) {
     this.device = device
     this.executor = makeExecutor(() => this.drain())
     this.eager = options.eager
+    this.debug = options.debug
     this.nativeDtypes = device === 'native'
     this.costFactor = device === 'native' ? 1 : 20
     this.heap = new Heap(this, options.limit)
@@ -182,14 +184,18 @@ export class Stream {
   }
 
   private tag(): number {
-    const layer = layerPath()
-    const source = layer ? `${this.op} in ${layer}` : this.op
+    const source = sourceOf(this.op, this.debug)
     let tag = this.tags.get(source)
     if (tag === undefined) {
       tag = this.sources.push(source) - 1
       this.tags.set(source, tag)
     }
     return tag
+  }
+
+  /** Where an op stands, for reports. */
+  sourceOf(op: string): string {
+    return sourceOf(op, this.debug)
   }
 
   /** A number that records name by index; its value is read when they are handed over. */
@@ -205,10 +211,10 @@ export class Stream {
     this.slots[slot.index] = value
   }
 
-  /** Issues the upload of a copy of `data` into a new storage. */
-  upload(op: string, storage: Storage, data: Buf): void {
+  /** Issues the upload of `data` into a new storage: of a copy, or, if lent, of the array itself, which nobody else may use. */
+  upload(op: string, storage: Storage, data: Buf, lent = false): void {
     const id = ++this.tickets
-    if (!this.executor.stage(id, data)) {
+    if (!this.executor.stage(id, data, lent)) {
       this.heap.free(storage)
       throw failureError({ fault: 2, kernel: 'upload', source: op, value: data.byteLength, position: 0 })
     }
@@ -262,6 +268,8 @@ export class Stream {
         this.pending.delete(list[i + 1])
         settle?.(list[i + 2])
         i += 3
+      } else if (list[i] === events.returned) {
+        i += 2
       } else {
         const [, error, fault, id, tag, value, position] = list.subarray(i, i + 7)
         const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'

@@ -164,33 +164,31 @@ const logSoftmaxGradError: Tolerance = call => {
   return (i, v) => allowedUlp(2, v) + Math.exp(y[i]) * (sumError(n, size(i)) + 4 * eps * size(i))
 }
 
-// lse = m + log Σ exp(x − m); the loss subtracts (1 − s)·x[t] and s/C·Σ x.
-const crossEntropyError: Tolerance = call => {
-  const [x, target, n, classes, smoothing] = [
-    call.values('x'),
-    call.values('target'),
-    call.number('n'),
-    call.number('classes'),
-    call.number('smoothing'),
-  ]
+// loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top)
+const crossEntropyError: Tolerance = (call, output) => {
+  if (output === 'top') return () => 0
+  const [x, target] = [call.values('x'), call.values('target')]
+  const [n, classes, smoothing] = [call.number('n'), call.number('classes'), call.number('smoothing')]
+  const ofLogSum = 4 * eps * Math.log(classes + 1) + sumOfExponentials(classes)
   const errors = Float64Array.from({ length: n }, (_, r) => {
     const row = x.subarray(r * classes, (r + 1) * classes)
-    const m = row.reduce((a, b) => Math.max(a, b), 0)
-    const size = row.reduce((s, v) => s + Math.abs(v), 0)
-    const ofLse = 2 * eps * Math.abs(m) + 4 * eps * Math.log(classes + 1) + sumOfExponentials(classes)
-    const chosen = Math.abs(row[target[r]] ?? 0)
-    return ofLse + 4 * eps * chosen + (smoothing / classes) * (sumError(classes, size) + 4 * eps * size)
+    const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    const size = row.reduce((s, v) => s + Math.abs(v - top), 0)
+    const chosen = Math.abs((row[target[r]] ?? top) - top)
+    return 4 * eps * chosen + (smoothing / classes) * (sumError(classes, size) + 4 * eps * size)
   })
-  return (i, v) => allowedUlp(1, v) + errors[i]
+  return (i, v) => allowedUlp(1, v) + ofLogSum + (output === 'loss' ? errors[i] : 0)
 }
 
-// g·(exp(x − lse) − onehot − s/C), in three rounded terms.
+// g·(exp(x − top − logSum) − onehot − s/C), in three rounded terms.
 const crossEntropyGradError: Tolerance = call => {
-  const [g, x, lse, classes] = [call.values('g'), call.values('x'), call.values('lse'), call.number('classes')]
+  const [g, x, top, logSum] = ['g', 'x', 'top', 'logSum'].map(name => call.values(name))
+  const classes = call.number('classes')
   return (i, v) => {
     const row = Math.floor(i / classes)
-    const t = x[i] - lse[row]
-    return allowedUlp(2, v) + Math.abs(g[row]) * eps * (Math.exp(t) * (Math.abs(t) + 4) + 8)
+    const t = x[i] - top[row] - logSum[row]
+    const ofArgument = Math.abs(x[i] - top[row]) + Math.abs(t)
+    return allowedUlp(2, v) + Math.abs(g[row]) * eps * (Math.exp(t) * (ofArgument + 6) + 8)
   }
 }
 

@@ -270,23 +270,29 @@ void cumsum(Task& task, In<int32_t> x, Out<int32_t> y, Size outer, Size n, Size 
   cumsumAll(task, x, y, outer, n, inner);
 }
 
-// ∂ ∏x / ∂xₖ is the product of all the others: with one zero only its own place differs from 0, with two none does.
+// ∂ ∏x / ∂xₖ is the product of all the others. What cannot be divided out again is counted instead of multiplied.
 void prodGrad(Task& task, In<float> g, In<float> x, Out<float> dx, Size outer, Size n, Size inner) {
-  if (dx.size == 0) return;
   forRange(task, outer, ceilDiv(cheapGrain, maxOf2(n * inner, 1)), [&](i64 begin, i64 end) {
     for (i64 o = begin; o < end; o++)
       for (i64 i = 0; i < inner; i++) {
         const i64 first = o * n * inner + i;
-        double product = 1;
-        i64 zeros = 0;
+        double product = 1, sign = 1; // of the finite values that are not 0; of the infinite ones
+        i64 zeros = 0, infinities = 0, undefined = 0;
         for (i64 k = 0; k < n; k++) {
           const float v = x.data[first + k * inner];
-          if (v == 0) zeros++;
+          if (v != v) undefined++;
+          else if (v - v != 0) { infinities++; sign = v < 0 ? -sign : sign; }
+          else if (v == 0) zeros++;
           else product *= v;
         }
         for (i64 k = 0; k < n; k++) {
           const float v = x.data[first + k * inner];
-          const double others = zeros == 0 ? product / v : zeros == 1 && v == 0 ? product : 0;
+          const bool isNaN = v != v, isInfinite = !isNaN && v - v != 0;
+          const i64 zerosLeft = zeros - (v == 0), infinitiesLeft = infinities - isInfinite;
+          double others = isNaN || isInfinite || v == 0 ? product : product / v;
+          if (undefined - isNaN || (zerosLeft && infinitiesLeft)) others = __builtin_nan("");
+          else if (zerosLeft) others = 0;
+          else if (infinitiesLeft) others *= (isInfinite && v < 0 ? -sign : sign) * double(infinity);
           dx.data[first + k * inner] = float(double(g.data[o * inner + i]) * others);
         }
       }

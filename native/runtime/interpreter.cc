@@ -24,7 +24,8 @@ bool Events::empty() {
 }
 
 Exchange::~Exchange() {
-  for (auto& [id, block] : staged) memory::give(block.data, block.bytes);
+  for (auto& [id, block] : staged)
+    if (!block.lent) memory::give(block.data, block.bytes);
 }
 void Exchange::stage(double id, Block block) {
   std::lock_guard<std::mutex> hold(lock);
@@ -211,7 +212,8 @@ void Interpreter::runKernel(Record& record) {
                          Skip{record, traits.effect ? guard : 0, &poison});
   Fault fault = record.fault != Fault::none ? record.fault : task.fault;
   for (int i = 0; i < record.operandCount && memory::checking() && fault == Fault::none; i++)
-    if (!memory::intact(record.operands[i].buffer->data, record.operands[i].buffer->bytes)) fault = Fault::redZone;
+    if (const Buffer& b = *record.operands[i].buffer; b.lender == 0 && !memory::intact(b.data, b.bytes))
+      fault = Fault::redZone;
   if (poison == 0 && fault != Fault::none) poison = report(fault, record, task.value, task.position);
   if (poison == 0) return;
   for (int i = 0; i < record.operandCount; i++)
@@ -259,16 +261,22 @@ void Interpreter::runCommand(Record& record) {
       return;
     }
     case Command::free: {
-      const Fault fault = table.close(record.word());
+      const double handle = record.word();
+      const Buffer* buffer = table.find(handle);
+      if (buffer && buffer->lender != 0) events.add({Events::returned, buffer->lender});
+      const Fault fault = table.close(handle);
       if (fault != Fault::none) report(fault, record);
       return;
     }
     case Command::upload: {
       const double handle = record.word();
-      const auto block = exchange.takeStaged(record.word());
-      const Fault fault = block.bytes < 0 ? Fault::malformed : table.open(handle, block.data, block.bytes);
+      const double stage = record.word();
+      const auto block = exchange.takeStaged(stage);
+      const Fault fault = block.bytes < 0 ? Fault::malformed
+                                          : table.open(handle, block.data, block.bytes, block.lent ? stage : 0);
       if (fault == Fault::none) return;
-      if (block.bytes >= 0) memory::give(block.data, block.bytes);
+      if (block.lent) events.add({Events::returned, stage});
+      else if (block.bytes >= 0) memory::give(block.data, block.bytes);
       report(fault, record);
       return;
     }

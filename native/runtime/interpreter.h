@@ -13,7 +13,9 @@ namespace gradus {
 
 // What the executing side tells the JavaScript side: runs of numbers, each starting with its kind.
 struct Events {
-  enum Kind { settled, failed }; // settled, ticket, error (0: none) · failed, error, fault, id, tag, value, position
+  // settled, ticket, error (0: none) · failed, error, fault, id, tag, value, position · returned, stage of lent memory
+  enum Kind { settled, failed, returned };
+  static size_t length(double kind) { return kind == settled ? 3 : kind == failed ? 7 : 2; }
   void add(std::initializer_list<double> words);
   std::vector<double> drain();
   bool empty();
@@ -27,8 +29,8 @@ struct Events {
 class Exchange {
  public:
   ~Exchange();
-  struct Block { unsigned char* data; i64 bytes; };
-  void stage(double id, Block block);      // owned
+  struct Block { unsigned char* data; i64 bytes; bool lent = false; };
+  void stage(double id, Block block);      // owned, unless lent
   void expect(double ticket, Block block); // not owned
   Block takeStaged(double id);
   Block takeExpected(double ticket);

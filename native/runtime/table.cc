@@ -18,7 +18,7 @@ Handle parse(double handle) {
 Table::~Table() {
   for (auto& chunk : chunks)
     for (uint64_t i = 0; chunk && i < chunkSize; i++)
-      if (chunk[i].alive) memory::give(chunk[i].data, chunk[i].bytes);
+      if (chunk[i].alive && chunk[i].lender == 0) memory::give(chunk[i].data, chunk[i].bytes);
 }
 
 Buffer* Table::slot(uint64_t index, bool create) {
@@ -40,20 +40,20 @@ Buffer* Table::find(double handle) {
   return buffer && buffer->alive && buffer->generation == h.generation ? buffer : nullptr;
 }
 
-Fault Table::open(double handle, unsigned char* data, int64_t bytes) {
+Fault Table::open(double handle, unsigned char* data, int64_t bytes, double lender) {
   const Handle h = parse(handle);
   Buffer* buffer = h.valid ? slot(h.slot, true) : nullptr;
   if (!buffer || buffer->alive) return Fault::deadHandle;
-  *buffer = {data, bytes, h.generation, 0, true};
+  *buffer = {data, bytes, h.generation, 0, true, lender};
   return Fault::none;
 }
 
 Fault Table::close(double handle) {
   Buffer* buffer = find(handle);
   if (!buffer) return Fault::deadHandle;
-  const bool whole = memory::intact(buffer->data, buffer->bytes);
-  memory::give(buffer->data, buffer->bytes);
-  *buffer = {nullptr, 0, buffer->generation, 0, false};
+  const bool whole = buffer->lender != 0 || memory::intact(buffer->data, buffer->bytes);
+  if (buffer->lender == 0) memory::give(buffer->data, buffer->bytes);
+  *buffer = {nullptr, 0, buffer->generation, 0, false, 0};
   return whole ? Fault::none : Fault::redZone;
 }
 

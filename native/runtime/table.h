@@ -14,6 +14,7 @@ struct Buffer {
   uint32_t generation = 0; // of the handle that owns the slot now
   uint32_t poison = 0;     // the error that spoilt the content; 0: sound
   bool alive = false;
+  double lender = 0;       // memory lent by JavaScript under this number; 0: from the pool
 };
 
 // A handle is slot + generation · 2^24: a stale one is told from the slot's new owner.
@@ -22,7 +23,8 @@ class Table {
   static constexpr uint64_t slots = uint64_t(1) << 24;
   ~Table();
   Buffer* find(double handle);                     // null: no such buffer, or freed
-  Fault open(double handle, unsigned char* data, int64_t bytes); // takes the memory over
+  // Takes the memory over, unless it is lent.
+  Fault open(double handle, unsigned char* data, int64_t bytes, double lender = 0);
   Fault close(double handle);
 
  private:

@@ -27,15 +27,19 @@ export function within(what: string, got: Numbers, wanted: Numbers, ulps: number
   }
 }
 
-/** Two ways to the same float64 value: `rounding` units of the largest value, which is what sums over an axis may lose. */
-export function agree(what: string, got: Numbers, wanted: Numbers, rounding = 64): void {
+/** Two ways to the same float64 value: `rounding` units of the largest number that went in or came out. */
+export function agree(what: string, got: Numbers, wanted: Numbers, scale: number, rounding = 64): void {
   expect(got.length, `${what}: length`).toBe(wanted.length)
-  const largest = Array.from(wanted).reduce((m, v) => (Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m), 1e-300)
-  const allowed = rounding * 2 ** -52 * largest
+  const allowed = rounding * 2 ** -52 * Math.max(scale, largestOf(wanted))
   for (let i = 0; i < got.length; i++) {
     if (Object.is(got[i], wanted[i]) || got[i] === wanted[i]) continue
     if (!(Math.abs(got[i] - wanted[i]) <= allowed)) report(what, i, got[i], wanted[i], allowed)
   }
+}
+
+/** The largest finite size. */
+export function largestOf(values: Numbers): number {
+  return Array.from(values).reduce((m, v) => (Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m), 0)
 }
 
 /** Nested expectations as a flat list. */

@@ -1,0 +1,39 @@
+import { GradientError } from '../errors.js'
+import { checkTensor, type Gradient, record } from '../ops/define.js'
+import { defaultGenerator, Generator, withGenerator } from '../random.js'
+import { noGrad, refusePromise, withRecording } from '../scope.js'
+import type { Tensor } from '../tensor.js'
+import { backwardThrough } from './backward.js'
+
+/**
+ * Runs a function without keeping what its backward needs, and runs it again in backward: time for memory. Random
+ * numbers drawn from the default generator are the same both times. Gradients of parameters that the function uses, besides
+ * its arguments, go to their `.grad`; so use `backward`, not `gradients`. Chen et al. (2016).
+ *
+ * @throws GradientError if none of the arguments requires a gradient, since backward would not reach the function.
+ * @example
+ * const block = new nn.Sequential(new nn.Linear(4, 64), new nn.Tanh(), new nn.Linear(64, 4))
+ * const x = ones([2, 4], { requiresGrad: true })
+ * checkpoint(block.forward.bind(block), x).sum().backward()
+ */
+export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+  inputs.forEach((x, i) => checkTensor('checkpoint', x, `argument ${i}`))
+  if (!inputs.some(x => x.edge))
+    throw new GradientError('checkpoint', 'none of the arguments requires a gradient', 'call requiresGrad_() on one, or call the function directly')
+  const before = defaultGenerator().state()
+  const y = noGrad(() => refusePromise('checkpoint', fn(...inputs)))
+  const gradient: Gradient<null> = {
+    name: 'checkpoint',
+    saves: { inputs: inputs.map((_, i) => i) },
+    grad: (g, saved) => {
+      const leaves = saved.inputs.map((x, i) => (inputs[i].edge ? x.detach().requiresGrad_() : x.detach()))
+      const again = new Generator(0)
+      again.setState(before)
+      const repeated = withRecording(true, 'checkpoint', () => withGenerator(again, () => fn(...leaves)))
+      return backwardThrough(repeated, g, leaves)
+    },
+  }
+  const fresh = inputs.includes(y) ? y.detach() : y
+  record(gradient, inputs, fresh, null)
+  return fresh
+}
