@@ -45,9 +45,8 @@ function made<const S extends Shape>(
   write: (stream: Stream, y: Tensor) => void,
 ): Tensor<S> {
   const stream = streamFor(options.device)
-  stream.op = op
   const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(checkShape(op, shape))), shape)
-  write(stream, y as unknown as Tensor)
+  stream.as(op, () => write(stream, y as unknown as Tensor))
   return finish(y, options)
 }
 

@@ -9,6 +9,7 @@ import {
   gradients,
   noGrad,
   ones,
+  optim,
   rand,
   randint,
   stack,
@@ -198,6 +199,10 @@ describe.skipIf(!hasNative)('two devices', () => {
     expect(() => a.add(b)).toThrow(
       /add: tensors are on different devices: js and native\. Hint: copy one of them: x\.to\('native'\)/,
     )
+    expect(() => noGrad(() => a.assign_(b))).toThrow(/assign_: a tensor on the native device met one on the js device/)
+    const w = ones([2], { device: 'native' }).requiresGrad_()
+    w.grad = a
+    expect(() => new optim.SGD([w], { learningRate: 1 }).step()).toThrow(/SGD: a tensor on the js device met one on the native device/)
     expect(await a.to('native').add(b).toArray()).toEqual([2, 2])
   })
 

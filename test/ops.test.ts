@@ -1,36 +1,22 @@
 /** Every case × device × check. */
 import { describe, expect, it } from 'vitest'
-import { gradcheck, gradients, lockstep, tensor } from '../lib/index.js'
+import type { Buf } from '../lib/dtype.js'
+import { gradcheck, gradients, lockstep, type Tensor, tensor } from '../lib/index.js'
 import { apply } from '../lib/ops/define.js'
-import type { Tensor } from '../lib/tensor.js'
-import {
-  type Case,
-  call,
-  dataOf,
-  devices,
-  type FusedCall,
-  forwardAndBackward,
-  fusedCalls,
-  hasNative,
-  isDifferentiable,
-  isLarge,
-  make,
-  on,
-  titleOf,
-} from './harness/cases.js'
-import { agree, flat, sameBits, within } from './harness/compare.js'
+import * as harness from './harness/cases.js'
+import { type Case, call, dataOf, type FusedCall, forwardAndBackward, make, on } from './harness/cases.js'
+import { agree, flat, largestOf, sameBits, within } from './harness/compare.js'
+import { checkFixture, fixtures, titleOf } from './harness/fixtures.js'
 import { seed } from './harness/shapes.js'
 import { viewsOf } from './harness/views.js'
 import { families } from './ops/index.js'
 
 console.log(`GRADUS_SEED=${seed} repeats these inputs`)
 
-/** Titles may be equal; numbers tell them apart. */
-const numbered = (cases: readonly Case[]) => cases.map((c, i) => [`${i}: ${titleOf(c)}`, c] as const)
+// ---- checks ----------------------------------------------------------------------------------------------------------
 
 function checkValue(c: Case): void {
-  const inputs = make(c)
-  const y = call(c, inputs)
+  const y = call(c, make(c))
   const data = y.dataSync()
   if (c.shape) expect(y.shape).toEqual(c.shape)
   if (c.dtype) expect(y.dtype).toBe(c.dtype)
@@ -39,111 +25,102 @@ function checkValue(c: Case): void {
   else within('result', data, flat(c.expect), c.ulps)
 }
 
+/** Errors come at the call, or, where they depend on values, at the read. */
 function checkError(c: Case): void {
-  const run = () => call(c, make(c)).dataSync()
-  expect(run).toThrow(c.throws)
+  expect(() => call(c, make(c)).dataSync()).toThrow(c.throws)
 }
 
-/** A few elements of each input: the others take the same path. */
-const sampled = { elements: 6 }
+/** A few elements of each input; the others take the same path. */
+const elements = 6
+
+async function checkGradient(c: Case, secondOrder: boolean): Promise<void> {
+  const inputs = on('js', () => make(c))
+  await gradcheck((...x) => call(c, x), inputs, { elements, secondOrder })
+}
 
 async function checkLockstep(c: Case): Promise<void> {
-  const { differences, commands } = await lockstep(() => {
-    forwardAndBackward(c).y.dataSync()
-  })
+  const { differences, commands } = await lockstep(() => forwardAndBackward(c).y.dataSync())
   expect(commands).toBeGreaterThan(0)
-  expect(
-    differences
-      .map(
-        d =>
-          `${d.kernel}.${d.output}[${d.index}] (${d.count}): native ${d.native}, js ${d.js}, error ${d.error} > ${d.allowed}`,
-      )
-      .join('\n'),
-  ).toBe('')
+  const texts = differences.map(
+    d => `${d.kernel}.${d.output}[${d.index}] (${d.count}): native ${d.native}, js ${d.js}: ${d.error} > ${d.allowed}`,
+  )
+  if (texts.length > 0) throw new Error(texts.join('\n'))
 }
 
 /** Multiples of ¼, whose sums and short products are exact in any order. */
-function exactData(c: Case) {
+function exactData(c: Case): Buf[] {
   return dataOf(c).map(data => (data instanceof Float32Array ? data.map(v => Math.round(v * 4) / 4) : data))
 }
 
+/** Views give the bits of their contiguous copies. */
 function checkViews(c: Case): void {
   const plain = make(c, { data: exactData(c) })
-  const wanted = call(c, plain).dataSync()
-  for (const [kind, view] of viewsOf(plain)) sameBits(kind, call(c, view).dataSync(), wanted)
+  const result = (inputs: Tensor[]) => call(c, inputs).dataSync()
+  const wanted = result(plain)
+  for (const [kind, inputs] of viewsOf(plain)) sameBits(kind, result(inputs), wanted)
   const repeated = plain.map(x => (x.rank > 0 && x.shape[0] > 1 ? x.slice([0, 1]).expand(x.shape) : x))
-  sameBits(
-    'expanded',
-    call(c, repeated).dataSync(),
-    call(
-      c,
-      repeated.map(x => x.clone()),
-    ).dataSync(),
-  )
+  sameBits('expanded', result(repeated), result(repeated.map(x => x.clone())))
 }
 
-function both({ rule, inputs, p }: FusedCall): { value: ArrayLike<number>; grads: ArrayLike<number>[] }[] {
-  return [(x: Tensor[]) => apply(rule, x, p), (x: Tensor[]) => rule.definition!(x, p)].map(run => {
-    const x = inputs.map(i => tensor(i.data, i.shape, { dtype: i.dtype, requiresGrad: i.dtype === 'float64' }))
-    const y = run(x)
-    const leaves = x.filter(t => t.requiresGrad)
-    const gradient = tensor(
-      Float64Array.from({ length: y.size }, (_, i) => 1 + (i % 5) / 4),
-      y.shape,
-    )
-    const found = y.requiresGrad ? gradients(y, leaves, { gradient, allowUnused: true }) : []
-    return { value: y.dataSync(), grads: leaves.map((leaf, i) => found[i]?.dataSync() ?? new Float64Array(leaf.size)) }
-  })
+interface Outcome {
+  readonly value: ArrayLike<number>
+  readonly grads: readonly ArrayLike<number>[]
 }
 
+function outcome(run: (inputs: Tensor[]) => Tensor, { inputs }: FusedCall): Outcome {
+  const x = inputs.map(i => tensor(i.data, i.shape, { dtype: i.dtype, requiresGrad: i.dtype === 'float64' }))
+  const y = run(x)
+  const leaves = x.filter(t => t.requiresGrad)
+  const weights = Float64Array.from({ length: y.size }, (_, i) => 1 + (i % 5) / 4)
+  const found = y.requiresGrad ? gradients(y, leaves, { gradient: tensor(weights, y.shape), allowUnused: true }) : []
+  const grads = leaves.map((leaf, i) => found[i]?.dataSync() ?? new Float64Array(leaf.size))
+  return { value: y.dataSync(), grads }
+}
+
+/** A fused rule gives what its definition gives, and so do the gradients. */
 function checkFused(call: FusedCall): void {
-  const [fused, composed] = both(call)
-  agree(`${call.rule.name}: value`, fused.value, composed.value)
-  fused.grads.forEach((g, i) => agree(`${call.rule.name}: gradient ${i}`, g, composed.grads[i]))
+  const { rule, inputs, p } = call
+  const fused = outcome(x => apply(rule, x, p), call)
+  const composed = outcome(x => rule.definition!(x, p), call)
+  const scale = Math.max(1, ...inputs.map(i => largestOf(i.data)))
+  agree(`${rule.name}: value`, fused.value, composed.value, scale)
+  for (const [i, g] of fused.grads.entries()) agree(`${rule.name}: gradient ${i}`, g, composed.grads[i], scale)
+}
+
+function checkAllFused(c: Case): void {
+  on('js', () => harness.fusedCalls(() => forwardAndBackward(c, { float: 'float64' })).forEach(checkFused))
+}
+
+// ---- the cross product -----------------------------------------------------------------------------------------------
+
+/** One test for each case. Titles may be equal; numbers tell them apart. */
+function each(name: string, cases: readonly Case[], check: (c: Case) => void | Promise<void>): void {
+  const numbered = cases.map((c, i) => [`${i}: ${harness.titleOf(c)}`, c] as const)
+  describe(name, () => it.each(numbered)('%s', (_, c) => check(c)))
 }
 
 for (const { stem, cases } of families) {
   const good = cases.filter(c => !c.throws)
-  const small = good.filter(c => !isLarge(c))
-  const smooth = small.filter(isDifferentiable)
+  const small = good.filter(c => !harness.isLarge(c))
+  const smooth = small.filter(harness.isDifferentiable)
   describe(stem, () => {
-    for (const device of devices) {
-      describe.skipIf(device === 'native' && !hasNative)(device, () => {
-        describe('value', () => it.each(numbered(good))('%s', (_, c) => on(device, () => checkValue(c))))
-        describe('error', () =>
-          it.each(numbered(cases.filter(c => c.throws)))('%s', (_, c) => on(device, () => checkError(c))))
-        describe('views', () =>
-          it.each(numbered(small.filter(c => !c.noViews && c.inputs.length)))('%s', (_, c) =>
-            on(device, () => checkViews(c)),
-          ))
+    for (const device of harness.devices)
+      describe.skipIf(!harness.has(device))(device, () => {
+        each('value', good, c => on(device, () => checkValue(c)))
+        each('error', cases.filter(c => c.throws), c => on(device, () => checkError(c)))
+        each('views', small.filter(c => !c.noViews && c.inputs.length > 0), c => on(device, () => checkViews(c)))
       })
-    }
-    describe('gradient', () =>
-      it.each(numbered(smooth))(
-        '%s',
-        async (_, c) =>
-          void (await gradcheck(
-            (...x) => call(c, x),
-            on('js', () => make(c)),
-            sampled,
-          )),
-      ))
-    describe('second derivative', () =>
-      it.each(numbered(smooth.filter(c => !c.noSecond)))(
-        '%s',
-        async (_, c) =>
-          void (await gradcheck(
-            (...x) => call(c, x),
-            on('js', () => make(c)),
-            { ...sampled, secondOrder: true },
-          )),
-      ))
-    describe.skipIf(!hasNative)('native and js in lock-step', () =>
-      it.each(numbered(good))('%s', (_, c) => checkLockstep(c)),
-    )
-    describe('fused is composed', () =>
-      it.each(numbered(small.filter(c => !c.noFused)))('%s', (_, c) =>
-        on('js', () => fusedCalls(() => forwardAndBackward(c, { float: 'float64' })).forEach(checkFused)),
-      ))
+    each('gradient', smooth, c => checkGradient(c, false))
+    each('second derivative', smooth.filter(c => !c.noSecond), c => checkGradient(c, true))
+    each('fused is composed', small.filter(c => !c.noFused), checkAllFused)
+    describe.skipIf(!harness.has('native'))('native', () => each('lock-step with js', good, checkLockstep))
   })
 }
+
+describe('PyTorch', () => {
+  const numbered = fixtures.map((f, i) => [`${i}: ${titleOf(f)}`, f] as const)
+  for (const device of harness.devices)
+    describe.skipIf(!harness.has(device))(device, () =>
+      it.each(numbered)('%s', (_, f) => on(device, () => checkFixture(f))),
+    )
+})

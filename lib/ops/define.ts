@@ -79,9 +79,7 @@ export function apply<P>(r: Rule<P>, inputs: readonly Tensor[], p: P): Tensor {
         "copy one of them: x.to('native')",
       )
   const { shape, dtype = inputs[0].dtype } = r.output(inputs, p)
-  const before = stream.op
-  stream.op = r.name
-  try {
+  return stream.as(r.name, () => {
     const operands = r.strided ? inputs : inputs.map(x => contiguous(x))
     const y = empty(r.name, shape, dtype, stream)
     const extras = r.extras?.(inputs, p).map(e => empty(r.name, e.shape, e.dtype, stream)) ?? []
@@ -90,9 +88,7 @@ export function apply<P>(r: Rule<P>, inputs: readonly Tensor[], p: P): Tensor {
     record(r, inputs, y, p, extras)
     for (const extra of extras) extra.dispose()
     return y
-  } finally {
-    stream.op = before
-  }
+  })
 }
 
 /** Puts an operation into the graph, if one of its inputs requires a gradient. */

@@ -473,9 +473,7 @@ export function assign_(x: Tensor, value: TensorLike): Tensor {
   const source = convert(given, x.dtype)
   const from = isTensor(value) && source.storage === x.storage ? clone(source) : source
   const view = sameShape(from.shape, x.shape) ? from : expand(from, x.shape)
-  const { stream } = x.storage
-  stream.op = 'assign_'
-  copyTo(view.detach(), x, 'assign')
+  x.storage.stream.as('assign_', () => copyTo(view.detach(), x, 'assign'))
   x.storage.written('assign_')
   return x
 }

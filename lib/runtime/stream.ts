@@ -97,8 +97,19 @@ export class Stream {
 
   // ---- issuing -------------------------------------------------------------------------------------------------------
 
-  /** Names the op that issues the next records. */
+  /** The op that issues records now. */
   op = ''
+
+  /** Issues records in the name of an op. */
+  as<T>(op: string, issue: () => T): T {
+    const before = this.op
+    this.op = op
+    try {
+      return issue()
+    } finally {
+      this.op = before
+    }
+  }
 
   private issue(row: Row, args: (Operand | number | Slot)[]): void {
     const { parameters } = row
@@ -110,6 +121,7 @@ export class Stream {
       if (use === 'size' || use === 'real') length++
       else {
         const operand = args[i] as Operand
+        if (operand.storage.stream !== this) this.refuseForeign(operand)
         length += isStrided(use) ? 3 + 2 * operand.shape.length : 3
         if (parameters[i].dtype === 'T') dtype ??= operand.storage.dtype
         elements += sizeOf(operand.shape)
@@ -143,6 +155,13 @@ export class Stream {
     this.close_(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
   }
 
+  /** A handle of another stream would name some other buffer here. */
+  private refuseForeign({ storage }: Operand): never {
+    const { device } = storage.stream
+    const where = device === this.device ? `another stream of the ${device} device` : `the ${device} device`
+    throw new DeviceError(this.op, `a tensor on ${where} met one on the ${this.device} device`, "copy one of them: x.to('native')")
+  }
+
   private checkDtype(row: Row, dtype: DType): void {
     if (!this.nativeDtypes || row.dtypes.includes(dtype)) return
     throw new DeviceError(
@@ -156,11 +175,8 @@ export class Stream {
   command(name: keyof typeof commands, op: string, ...operands: number[]): void {
     if (this.closed) return
     const words = this.room(header + operands.length)
-    const before = this.op
-    this.op = op
     words.set(operands, this.length + header)
-    this.close_(words, header + operands.length, commands[name], 0, 0, 50)
-    this.op = before
+    this.as(op, () => this.close_(words, header + operands.length, commands[name], 0, 0, 50))
   }
 
   /** Makes room for a record, handing over what there is if it would not fit. */
@@ -357,9 +373,10 @@ export class Stream {
 
   /** Issues changes of parameters that happen all or not at all: not if one of `operands` is spoilt by a failure. */
   effects(op: string, operands: readonly Operand[], issue: () => void): void {
+    for (const operand of operands) if (operand.storage.stream !== this) this.as(op, () => this.refuseForeign(operand))
     for (let i = 0; i < operands.length; i += 256)
       this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
-    issue()
+    this.as(op, issue)
     this.command('step', op)
   }
 

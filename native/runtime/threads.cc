@@ -40,13 +40,16 @@ inline void relax() {
 #endif
 }
 
-// One parallel command. `epoch` counts commands; a worker that sees a new one takes chunks until none are left.
+// One parallel command at a time. The owner writes it, opens it, takes chunks like everybody, and closes it; then it
+// waits for those who came in, not for those who slept. A worker comes in by counting itself and then seeing `open`:
+// either the owner sees the count, or the worker sees that it is closed (both are sequentially consistent).
 struct Pool {
-  std::mutex owner;  // held by the command that has the pool
+  std::mutex owner; // held by the command that has the pool
   std::mutex sleep;
   std::condition_variable wake;
-  std::atomic<uint64_t> epoch{0};
-  std::atomic<int> sleepers{0}, busy{0};
+  std::atomic<uint64_t> epoch{0}; // counts commands, to be noticed
+  std::atomic<bool> open{false};
+  std::atomic<int> active{0}, sleepers{0};
   std::atomic<int64_t> next{0};
   int64_t chunks = 0;
   Body body = nullptr;
@@ -88,8 +91,9 @@ void work(void* argument) {
       p.sleepers.fetch_sub(1);
     }
     seen = p.epoch.load(std::memory_order_acquire);
-    takeChunks(p, worker);
-    p.busy.fetch_sub(1, std::memory_order_acq_rel);
+    p.active.fetch_add(1);
+    if (p.open.load()) takeChunks(p, worker);
+    p.active.fetch_sub(1);
   }
 }
 
@@ -102,25 +106,24 @@ void startWorkers(Pool& p) {
   }
 }
 
-int readNumber(const char* path, const char* format, long long* a, long long* b) {
-  std::FILE* file = std::fopen(path, "r");
-  if (!file) return 0;
-  const int n = std::fscanf(file, format, a, b);
-  std::fclose(file);
-  return n;
+// The whole numbers at the start of a file; 0 where there are none.
+struct Pair { long long first, second; };
+Pair numbersIn(const char* path) {
+  Pair numbers{0, 0};
+  if (std::FILE* file = std::fopen(path, "r")) {
+    if (std::fscanf(file, "%lld %lld", &numbers.first, &numbers.second) < 1) numbers = {0, 0};
+    std::fclose(file);
+  }
+  return numbers;
 }
 
+// Processors that the control group may use, rounded up: version 2, then version 1. 0: no limit.
 int quotaOfGroup() {
-  long long quota = 0, period = 0;
-  if (readNumber("/sys/fs/cgroup/cpu.max", "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
-    return int((quota + period - 1) / period);
-  if (readNumber("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "%lld", &quota, &period) == 1 && quota > 0 &&
-      readNumber("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "%lld", &period, &quota) == 1) {
-    long long q = 0, unused = 0;
-    readNumber("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "%lld", &q, &unused);
-    return period > 0 ? int((q + period - 1) / period) : 0;
-  }
-  return 0;
+  Pair limit = numbersIn("/sys/fs/cgroup/cpu.max");
+  if (limit.second <= 0)
+    limit = {numbersIn("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").first,
+             numbersIn("/sys/fs/cgroup/cpu/cpu.cfs_period_us").first};
+  return limit.first > 0 && limit.second > 0 ? int((limit.first + limit.second - 1) / limit.second) : 0;
 }
 
 } // namespace
@@ -153,7 +156,7 @@ void run(int64_t chunks, Body body, void* context) noexcept {
   p.body = body;
   p.context = context;
   p.next.store(0, std::memory_order_relaxed);
-  p.busy.store(p.started, std::memory_order_relaxed);
+  p.open.store(true);
   {
     // Under the lock, so that no worker goes to sleep between its last look and this change.
     std::lock_guard<std::mutex> hold(p.sleep);
@@ -161,8 +164,8 @@ void run(int64_t chunks, Body body, void* context) noexcept {
   }
   if (p.sleepers.load() > 0) p.wake.notify_all();
   takeChunks(p, 0);
-  // Every worker must have left this command before the next may begin.
-  for (int i = 0; p.busy.load(std::memory_order_acquire) > 0; i++) {
+  p.open.store(false);
+  for (int i = 0; p.active.load() > 0; i++) {
     if (i < spins) relax();
     else std::this_thread::yield();
   }

@@ -1,6 +1,6 @@
 // Every row of kernels.def × dtype × instruction set against the first instruction set, on operands that end and begin
 // at pages that cannot be touched; and: bits do not depend on threads, alignment, strides, or writing in place.
-//   kernels_test [row…]
+//   kernels_test [--every=n] [row…]      with --every: one case in n
 #include <algorithm>
 #include <cstdio>
 
@@ -250,18 +250,24 @@ void testCase(const RowOfTest& row, const Planned& planned, uint64_t seed) {
   }
 }
 
-void testRow(const RowOfTest& row) {
+void testRow(const RowOfTest& row, size_t every) {
   const Plan plan = planOf(row);
   check::that(!plan.empty(), "%s: native/test/plans.h has no plan that fits its parameters", row.name);
-  uint64_t seed = 1;
-  for (const Planned& planned : plan) testCase(row, planned, seed++);
+  for (size_t i = size_t(row.row) % every; i < plan.size(); i += every) testCase(row, plan[i], i + 1);
 }
 
 } // namespace
 } // namespace gradus::test
 
-int main(int count, char** names) {
+int main(int count, char** arguments) {
   using namespace gradus;
+  std::vector<std::string> names;
+  size_t every = 1;
+  for (int i = 1; i < count; i++) {
+    const std::string argument = arguments[i];
+    if (argument.rfind("--every=", 0) == 0) every = size_t(std::max(1, std::atoi(argument.c_str() + 8)));
+    else names.push_back(argument);
+  }
   threads::configure(4);
   const threads::FlushToZero flush; // as in every thread that executes commands
   int skipped = 0;
@@ -271,8 +277,7 @@ int main(int count, char** names) {
   }
   std::printf("\n");
   for (const auto& row : test::allRows()) {
-    const bool wanted = count < 2 || std::any_of(names + 1, names + count, [&](const char* n) { return std::string(n) == row.name; });
-    if (wanted) test::testRow(row);
+    if (names.empty() || std::count(names.begin(), names.end(), row.name)) test::testRow(row, every);
   }
   if (skipped) std::printf("%d skipped\n", skipped);
   return check::finish();

@@ -52,7 +52,10 @@ export function titleOf(c: Case): string {
   return `${c.op} ${inputs}${args}${c.note ? ` (${c.note})` : ''}`
 }
 
-export const hasNative: boolean = 'native' in nativeOnce()
+/** Is the device there? Without the addon, what concerns native is skipped, and counted as skipped. */
+export function has(device: Device): boolean {
+  return device === 'js' || 'native' in nativeOnce()
+}
 export const devices: readonly Device[] = ['native', 'js']
 
 /** Runs a function with a device as the default. */

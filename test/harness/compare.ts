@@ -1,6 +1,5 @@
 /** Comparisons that say where, what and by how much. */
 import { expect } from 'vitest'
-import type { Buf } from '../../lib/dtype.js'
 import { ulpOf } from '../../lib/runtime/tolerance.js'
 
 type Numbers = ArrayLike<number>
@@ -46,10 +45,3 @@ export function largestOf(values: Numbers): number {
 export function flat(nested: unknown): number[] {
   return [nested].flat(Number.POSITIVE_INFINITY).map(Number)
 }
-
-/** A number from a fixture, where what JSON lacks is written as text. */
-export function parsed(data: readonly (number | string | boolean)[]): number[] {
-  return data.map(v => (typeof v === 'string' ? Number(v) : Number(v)))
-}
-
-export type { Buf }
