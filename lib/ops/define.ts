@@ -221,7 +221,7 @@ function contiguousAs(x: Tensor, shape: Shape): Tensor {
 /** Copies (or assigns) into a view of the same shape; more than 6 dims that do not merge go piece by piece along the first. */
 export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy'): void {
   const { dims } = coalesce(y.shape, [x.strides, y.strides])
-  if (dims.length <= 6) return x.storage.stream.k[kernel](...aligned([x, y]))
+  if (dims.length <= 6) return y.storage.stream.k[kernel](...aligned([x, y]))
   const piece = (t: Tensor, i: number): Tensor =>
     new Tensor(t.storage.retain(), t.shape.slice(1), t.strides.slice(1), t.offset + i * t.strides[0])
   for (let i = 0; i < y.shape[0]; i++) {
