@@ -82,6 +82,9 @@ def split(name, value, bits):
     value -= part
 
 
+def upper(t): return mp.erfc(t / mp.sqrt(2)) / 2 * mp.exp(t * t / 2)
+
+
 half_ln2 = mp.log(2) / 2 * mp.mpf('1.001')
 quarter = mp.pi / 4 + mp.mpf('0.002')  # the quadrant is rounded in float, so r can pass pi / 4 a little
 root = mp.sqrt(2)
@@ -113,3 +116,5 @@ polynomial('erf: log(erfc(x))', lambda x: mp.log(mp.erfc(x)),
 polynomial('pow: (2 / ln 2) (atanh(s) / s - 1) / z in z = s^2',
            lambda z: 2 / mp.log(2) * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
            lambda z: z * mp.log(2) / 2, 0, mp.mpf('0.0893')**2, 2)
+polynomial('normalCdf: Phi(-t) e^(t^2 / 2) / u in u = 1 / (1 + t / 4)', lambda u: upper(4 * (1 / u - 1)) / u,
+           lambda u: u / upper(4 * (1 / u - 1)), 1 / (1 + mp.mpf('14.4') / 4), 1, 9)

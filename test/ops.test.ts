@@ -1,7 +1,7 @@
 /** Every case × device × check. */
 import { describe, expect, it } from 'vitest'
 import type { Buf } from '../lib/dtype.js'
-import { gradcheck, gradients, lockstep, type Tensor, tensor } from '../lib/index.js'
+import { gradcheck, gradients, lockstep, maskSelect, nonzero, type Tensor, tensor, unique } from '../lib/index.js'
 import { apply } from '../lib/ops/define.js'
 import * as harness from './harness/cases.js'
 import { type Case, call, dataOf, type FusedCall, forwardAndBackward, make, on } from './harness/cases.js'
@@ -107,12 +107,28 @@ for (const { stem, cases } of families) {
     for (const device of harness.devices)
       describe.skipIf(!harness.has(device))(device, () => {
         each('value', good, c => on(device, () => checkValue(c)))
-        each('error', cases.filter(c => c.throws), c => on(device, () => checkError(c)))
-        each('views', small.filter(c => !c.noViews && c.inputs.length > 0), c => on(device, () => checkViews(c)))
+        each(
+          'error',
+          cases.filter(c => c.throws),
+          c => on(device, () => checkError(c)),
+        )
+        each(
+          'views',
+          small.filter(c => !c.noViews && c.inputs.length > 0),
+          c => on(device, () => checkViews(c)),
+        )
       })
     each('gradient', smooth, c => checkGradient(c, false))
-    each('second derivative', smooth.filter(c => !c.noSecond), c => checkGradient(c, true))
-    each('fused is composed', small.filter(c => !c.noFused), checkAllFused)
+    each(
+      'second derivative',
+      smooth.filter(c => !c.noSecond),
+      c => checkGradient(c, true),
+    )
+    each(
+      'fused is composed',
+      small.filter(c => !c.noFused),
+      checkAllFused,
+    )
     describe.skipIf(!harness.has('native'))('native', () => each('lock-step with js', good, checkLockstep))
   })
 }
@@ -123,4 +139,14 @@ describe('PyTorch', () => {
     describe.skipIf(!harness.has(device))(device, () =>
       it.each(numbered)('%s', (_, f) => on(device, () => checkFixture(f))),
     )
+})
+
+describe('promises give what the Sync twins give', () => {
+  for (const device of harness.devices)
+    it.skipIf(!harness.has(device))(device, async () => {
+      const x = tensor([0, 2, 0, 3], { device })
+      expect(Array.from(await (await maskSelect(x, x.greater(0))).data())).toEqual([2, 3])
+      expect(await (await nonzero(x)).toArray()).toEqual([[1], [3]])
+      expect(Array.from(await (await unique(x)).data())).toEqual([0, 2, 3])
+    })
 })

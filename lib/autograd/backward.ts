@@ -183,7 +183,10 @@ function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor 
       `expected a tensor with one element, got shape ${format(y.shape)}`,
       'reduce it with sum() or mean(), or give { gradient }',
     )
-  return expand(scalar(1, y.dtype, y.storage.stream), y.shape)
+  const one = scalar(1, y.dtype, y.storage.stream)
+  const g = expand(one, y.shape)
+  one.dispose()
+  return g
 }
 
 /**
@@ -244,6 +247,7 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
       inputs.map(x => x.edge!),
       { retain: retainGraph },
     )
+    if (g !== options.gradient) g.dispose()
     return found.map((gradient, i) => {
       if (!gradient && !options.allowUnused)
         throw new GradientError(

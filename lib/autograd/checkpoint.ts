@@ -19,7 +19,11 @@ import { backwardThrough } from './backward.js'
 export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
   inputs.forEach((x, i) => checkTensor('checkpoint', x, `argument ${i}`))
   if (!inputs.some(x => x.edge))
-    throw new GradientError('checkpoint', 'none of the arguments requires a gradient', 'call requiresGrad_() on one, or call the function directly')
+    throw new GradientError(
+      'checkpoint',
+      'none of the arguments requires a gradient',
+      'call requiresGrad_() on one, or call the function directly',
+    )
   const before = defaultGenerator().state()
   const y = noGrad(() => refusePromise('checkpoint', fn(...inputs)))
   const gradient: Gradient<null> = {

@@ -31,3 +31,4 @@ export * from './unary.js'
 
 import './loss.js'
 import './step.js'
+import './probe.js'

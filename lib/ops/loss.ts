@@ -105,7 +105,8 @@ export function crossEntropyRows(x: Tensor, target: Tensor, ignoreIndex: number,
       'crossEntropy',
       `expected logits [n, classes] and targets [n], got ${format(x.shape)} and ${format(target.shape)}`,
     )
-  if (x.shape[1] === 0) throw new ShapeError('crossEntropy', `expected at least one class, got logits of shape ${format(x.shape)}`)
+  if (x.shape[1] === 0)
+    throw new ShapeError('crossEntropy', `expected at least one class, got logits of shape ${format(x.shape)}`)
   const p = { n: x.shape[0], classes: x.shape[1], ignoreIndex, smoothing }
   return applyTo(crossEntropyRule, [x, target], [cast(x, floatOf(x.dtype)), target], p)
 }

@@ -354,7 +354,7 @@ const concatRule: Rule<Along> = rule({
   output: (inputs: readonly Tensor[], { axis }: Along) => ({
     shape: inputs[0].shape.map((dim, d) => (d === axis ? inputs.reduce((n, x) => n + x.shape[d], 0) : dim)),
   }),
-  run: (k, inputs, y, { axis }) => {
+  run: (_, inputs, y, { axis }) => {
     let start = 0
     for (const x of inputs) {
       copyInto(x, y, x.shape, y.strides, start * y.strides[axis])

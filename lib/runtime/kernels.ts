@@ -2,7 +2,7 @@
 import { row, type Row } from './row.js'
 
 /** Hash of native/kernels.def: an addon with another one was built from other sources. */
-export const kernelsHash: number = 1529304567
+export const kernelsHash: number = 62812151
 
 /** What the runtime does itself, with its number in a record. */
 export const commands = {
@@ -124,6 +124,7 @@ export const rows: { readonly [K in keyof Kernels<unknown, unknown>]: Row } = {
   bceWithLogitsGrad: row('bceWithLogitsGrad', 111, ['float32'], 'elementwise', 'g:stridedIn:T x:stridedIn:T target:stridedIn:T dx:out:T'),
   sgdStep: row('sgdStep', 112, ['float32'], 'effect', 'w:inOut:T g:in:T velocity:inOut:T time:inOut:int32 rate:real momentum:real dampening:real decay:real nesterov:size'),
   adamStep: row('adamStep', 113, ['float32'], 'effect', 'w:inOut:T g:in:T m:inOut:T v:inOut:T peak:inOut:T time:inOut:int32 rate:real beta1:real beta2:real epsilon:real decay:real decoupled:size rawEpsilon:size'),
+  probe: row('probe', 114, ['float32'], 'elementwise', 'y:out:T rounds:size'),
 }
 
 /** The kernels as functions: of dense operands `D`, strided operands `S` and numbers. */
@@ -235,4 +236,5 @@ export interface Kernels<D, S> {
   bceWithLogitsGrad(g: S, x: S, target: S, dx: D): void
   sgdStep(w: D, g: D, velocity: D, time: D, rate: number, momentum: number, dampening: number, decay: number, nesterov: number): void
   adamStep(w: D, g: D, m: D, v: D, peak: D, time: D, rate: number, beta1: number, beta2: number, epsilon: number, decay: number, decoupled: number, rawEpsilon: number): void
+  probe(y: D, rounds: number): void
 }

@@ -382,6 +382,8 @@ export const tolerances: { readonly [K in keyof Kernels<unknown, unknown>]: Tole
   dropout: 'exact',
   sgdStep: sgdError,
   adamStep: adamError,
+  // Halving is exact and the sum is rounded once.
+  probe: 'exact',
 }
 
 const tiny = (v: number): boolean => Math.abs(v) < smallestNormal

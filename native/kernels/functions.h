@@ -45,9 +45,7 @@ inline V remainder(V a, V b) {
   return V::load(p);
 }
 
-// Φ(x) = ½(1 + erf(x/√2)), the normal distribution function; φ its density.
-inline V normalDensity(V x) { return exp(x * x * -0.5f) * 0.3989422804f; }
-inline V normalCdf(V x) { return (erf(x * 0.70710678f) + 1) * 0.5f; }
+using ::normalCdf, ::normalDensity;
 inline V geluSlope(V x) { return normalCdf(x) + x * normalDensity(x); }
 
 // Hendrycks & Gimpel (2016): Φ(x) ≈ ½(1 + tanh(√(2/π)(x + 0.044715x³))) = σ of twice the argument.

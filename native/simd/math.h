@@ -190,20 +190,18 @@ GRADUS_INLINE V softplus(V x) {
 
 // |x| <= 0.875: x (1 + P(x^2)), fit of degree 5, 2^-26.7 of erf x. Above: 1 - e^L(|x|) with L = log(erfc), fit on
 // [0.875, 4] of degree 6, 2^-29.0 of erf x; from 3.92 on erf is 1 in float.
+GRADUS_INLINE V erfNearZero(V x) {
+  const V p = polynomial(x * x, 0.12837917f, -0.37612575f, 0.11282642f, -0.026797103f, 0.0050395806f, -0.00062384584f);
+  return x * (1 + p);
+}
 GRADUS_INLINE V erf(V x) {
-  const V a = clamp(abs(x), 0, 4), z = x * x;
-  const V p = polynomial(z, 0.12837917f, -0.37612575f, 0.11282642f, -0.026797103f, 0.0050395806f, -0.00062384584f);
+  const V a = clamp(abs(x), 0, 4);
   const V l = polynomial(a, -0.00013357565f, -1.1279361f, -0.6367372f, -0.104327515f, 0.022420226f, -0.003092294f,
                          0.00020099625f);
-  return select(abs(x) > 0.875f, withSignOf(x, 1 - expInRange(l)), x * (1 + p));
+  return select(abs(x) > 0.875f, withSignOf(x, 1 - expInRange(l)), erfNearZero(x));
 }
 
-// ---- powers --------------------------------------------------------------------------------------------------------
-
-// A sum of two floats, the second below half a unit of the first: about 48 bits.
-struct Pair {
-  V high, low;
-};
+// ---- the normal distribution ---------------------------------------------------------------------------------------
 
 // a b - p where p = a b rounded. Without fma from halves of 12 bits, whose products are exact (Dekker, 1971).
 GRADUS_INLINE V productError(V a, V b, V p) {
@@ -213,6 +211,34 @@ GRADUS_INLINE V productError(V a, V b, V p) {
   const V b1 = fromBits(bitsOf(b) & upperBits), b2 = b - b1;
   return ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2;
 }
+
+// e^(-t^2 / 2). The rounding error of t^2 goes into the result as a factor: far out it would count t^2 times.
+GRADUS_INLINE V gaussian(V t) {
+  const V square = t * t, e = expInRange(square * -0.5f);
+  return e * (1 - productError(t, t, square) * 0.5f);
+}
+
+// Phi(x), the share below x. Near 0 it is (1 + erf(x / sqrt 2)) / 2, which further left would lose all digits: there,
+// with t = |x| and u = 1 / (1 + t / 4), Phi(-t) = e^(-t^2 / 2) u P(u), fit on t <= 14.4 of degree 9, 2^-26.7; beyond,
+// Phi(-t) is subnormal.
+GRADUS_INLINE V normalCdf(V x) {
+  const V t = clamp(abs(x), 0, 14.4f), u = 1 / (1 + t * 0.25f);
+  const V p = polynomial(u, 0.09974662f, 0.099516064f, 0.09533054f, 0.07282244f, 0.0843796f, 0.016786812f, 0.023712082f,
+                         0.055079192f, -0.0642064f, 0.01683306f);
+  const V tail = gaussian(t) * (u * p);
+  const V near = mulAdd(erfNearZero(x * 0.70710678f), 0.5f, 0.5f);
+  return select(t < 1.2f, near, select(x > 0, 1 - tail, tail));
+}
+
+// e^(-x^2 / 2) / sqrt(2 pi)
+GRADUS_INLINE V normalDensity(V x) { return gaussian(clamp(abs(x), 0, 14.4f)) * 0.39894228f; }
+
+// ---- powers --------------------------------------------------------------------------------------------------------
+
+// A sum of two floats, the second below half a unit of the first: about 48 bits.
+struct Pair {
+  V high, low;
+};
 
 // log2 x for a normal x > 0, to 2^-29.9 of its size. x = 2^k m with 2^(-1/4) <= m < 2^(3/4), c the nearer of 1 and
 // 45 / 32, s = (m - c) / (m + c): log2 m = log2 c + (2 / ln 2) atanh s = log2 c + (2 / ln 2) s + s^3 R(s^2).

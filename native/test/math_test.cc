@@ -108,6 +108,7 @@ const Unary unaries[] = {
     {"cos", [](V x) { return cos(x); }, std::cos, 2, false, 1},
     {"tanh", [](V x) { return tanh(x); }, std::tanh, 2, true, 1},
     {"sigmoid", [](V x) { return sigmoid(x); }, sigmoidExact, 3, false, 1},
+    {"normalCdf", [](V x) { return normalCdf(x); }, [](double x) { return std::erfc(x * -M_SQRT1_2) / 2; }, 6, false, 1},
     {"erf", [](V x) { return erf(x); }, std::erf, 2, true, 1},
     {"softplus", [](V x) { return softplus(x); }, softplusExact, 2, false, INFINITY},
     {"sign", [](V x) { return sign(x); }, signExact, 0, false, 1},

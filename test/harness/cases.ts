@@ -77,7 +77,10 @@ export interface MakeOptions {
 }
 
 /** The inputs of a case as tensors on the default device. */
-export function make(c: Case, { float = 'float32', requiresGrad = false, data = dataOf(c) }: MakeOptions = {}): Tensor[] {
+export function make(
+  c: Case,
+  { float = 'float32', requiresGrad = false, data = dataOf(c) }: MakeOptions = {},
+): Tensor[] {
   return c.inputs.map(({ shape, dtype }, i) => {
     const floating = isFloating(dtype)
     return gradus.tensor(data[i], shape, { dtype: floating ? float : dtype, requiresGrad: requiresGrad && floating })
@@ -142,7 +145,12 @@ export function fusedCalls(fn: () => unknown): FusedCall[] {
     (r as { run: Rule<unknown>['run'] }).run = (k, inputs, y, p, extras) => {
       runs[i](k, inputs, y, p, extras)
       // Only in double precision does the comparison say anything.
-      if (!calls.has(r.name) && !inputs.some(x => x.dtype === 'float32')) calls.set(r.name, { rule: r, p, inputs: inputs.map(x => ({ data: x.detach().dataSync(), shape: x.shape, dtype: x.dtype })) })
+      if (!calls.has(r.name) && !inputs.some(x => x.dtype === 'float32'))
+        calls.set(r.name, {
+          rule: r,
+          p,
+          inputs: inputs.map(x => ({ data: x.detach().dataSync(), shape: x.shape, dtype: x.dtype })),
+        })
     }
   try {
     fn()

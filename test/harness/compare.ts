@@ -12,7 +12,8 @@ function report(what: string, i: number, got: number, wanted: number, allowed: n
 export function sameBits(what: string, got: Numbers, wanted: Numbers): void {
   expect(got.length, `${what}: length`).toBe(wanted.length)
   const flushed = (v: number) => (Math.abs(v) < 2 ** -126 ? v * 0 : v)
-  for (let i = 0; i < got.length; i++) if (!Object.is(flushed(got[i]), flushed(wanted[i]))) report(what, i, got[i], wanted[i], 0)
+  for (let i = 0; i < got.length; i++)
+    if (!Object.is(flushed(got[i]), flushed(wanted[i]))) report(what, i, got[i], wanted[i], 0)
 }
 
 /** Within `ulps` float32 units of the wanted value, and `floor` beside. Signs of zeros do not matter. */

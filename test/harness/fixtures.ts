@@ -32,12 +32,27 @@ export const titleOf = (f: Fixture): string =>
   `${f.op} ${f.inputs.map(i => `${i.dtype}[${i.shape}]`).join(' ')} ${JSON.stringify(f.options)}${f.note ? ` (${f.note})` : ''}`
 
 const keep = (f: Fixture) => ({ keepDims: f.options.keepDims ?? false })
-const reduce = (op: (x: Tensor, axes?: number | number[], options?: { keepDims?: boolean }) => Tensor) => (f: Fixture, [x]: Tensor[]) => op(x, f.options.axis, keep(f))
-const moment = (op: typeof gradus.variance) => (f: Fixture, [x]: Tensor[]) => op(x, f.options.axis, { ...keep(f), correction: f.options.correction })
+const reduce =
+  (op: (x: Tensor, axes?: number | number[], options?: { keepDims?: boolean }) => Tensor) =>
+  (f: Fixture, [x]: Tensor[]) =>
+    op(x, f.options.axis, keep(f))
+const moment =
+  (op: typeof gradus.variance) =>
+  (f: Fixture, [x]: Tensor[]) =>
+    op(x, f.options.axis, { ...keep(f), correction: f.options.correction })
 
 /** Where our arguments are not just the inputs. */
 const calls: Record<string, (f: Fixture, x: Tensor[]) => Tensor> = {
-  ...Object.fromEntries((['sum', 'mean', 'prod', 'max', 'min', 'argmax', 'argmin', 'any', 'all', 'logSumExp'] as const).map(op => [op, reduce(gradus[op] as typeof gradus.sum)])),
+  sum: reduce(gradus.sum),
+  mean: reduce(gradus.mean),
+  prod: reduce(gradus.prod),
+  max: reduce(gradus.max),
+  min: reduce(gradus.min),
+  argmax: reduce(gradus.argmax as typeof gradus.sum),
+  argmin: reduce(gradus.argmin as typeof gradus.sum),
+  any: reduce(gradus.any),
+  all: reduce(gradus.all),
+  logSumExp: reduce(gradus.logSumExp),
   variance: moment(gradus.variance),
   std: moment(gradus.std),
   clamp: (f, [x]) => x.clamp(f.options.min ?? null, f.options.max ?? null),
@@ -74,7 +89,11 @@ const ulps = 4
  * number in the case. The same holds, without a term that could be named, for gelu and the like, which cancel.
  */
 function floor(f: Fixture): number {
-  return 8 * 2 ** -24 * Math.min(largestOf([f.inputs, f.gradOutput ? [f.gradOutput] : []].flat().flatMap(i => numbers(i.data))), 100)
+  return (
+    8 *
+    2 ** -24 *
+    Math.min(largestOf([f.inputs, f.gradOutput ? [f.gradOutput] : []].flat().flatMap(i => numbers(i.data))), 100)
+  )
 }
 
 /** Native kernels see subnormal inputs as 0: what became of those is not compared. */
@@ -88,9 +107,12 @@ function unlessFlushed(f: Fixture, got: Tensor, wanted: number[]): number[] {
 /** Result, shape, dtype and gradients, on the default device. */
 export function checkFixture(f: Fixture): void {
   const inputs = f.inputs.map(i => made(i, f.grads !== undefined))
-  const call = calls[f.op] ?? ((_: Fixture, x: Tensor[]) => (gradus as unknown as Record<string, (...x: Tensor[]) => Tensor>)[f.op](...x))
+  const call =
+    calls[f.op] ??
+    ((_: Fixture, x: Tensor[]) => (gradus as unknown as Record<string, (...x: Tensor[]) => Tensor>)[f.op](...x))
   const y = call(f, inputs)
-  if (y.dtype !== f.output.dtype || String(y.shape) !== String(f.output.shape)) throw new Error(`got ${y.dtype} [${y.shape}], expected ${f.output.dtype} [${f.output.shape}]`)
+  if (y.dtype !== f.output.dtype || String(y.shape) !== String(f.output.shape))
+    throw new Error(`got ${y.dtype} [${y.shape}], expected ${f.output.dtype} [${f.output.shape}]`)
   const wantedOutput = numbers((f.exact?.output ?? f.output).data)
   if (y.dtype === 'float32') within('output', y.dataSync(), unlessFlushed(f, y, wantedOutput), ulps, floor(f))
   else sameBits('output', y.dataSync(), wantedOutput)

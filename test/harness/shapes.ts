@@ -61,7 +61,15 @@ export function truth(shape: readonly number[]): Input {
 }
 
 function input(shape: readonly number[], dtype: DType, value: (random: Random) => number): Input {
-  return { shape, dtype, data: random => array(dtype, Array.from({ length: sizeOf(shape) }, () => value(random))) }
+  return {
+    shape,
+    dtype,
+    data: random =>
+      array(
+        dtype,
+        Array.from({ length: sizeOf(shape) }, () => value(random)),
+      ),
+  }
 }
 
 function array(dtype: DType, list: readonly number[]): Buf {
@@ -74,8 +82,12 @@ type Numbers = number | boolean | readonly Numbers[]
 
 /** Given values. */
 export function values(nested: Numbers, dtype: DType = 'float32', shape: readonly number[] = shapeOf(nested)): Input {
-  const list = [nested].flat(Number.POSITIVE_INFINITY).map(Number)
+  const list = flatten(nested)
   return { shape, dtype, data: () => array(dtype, list) }
+}
+
+function flatten(nested: Numbers): number[] {
+  return Array.isArray(nested) ? nested.flatMap(flatten) : [Number(nested)]
 }
 
 function shapeOf(nested: Numbers): number[] {
@@ -83,11 +95,36 @@ function shapeOf(nested: Numbers): number[] {
 }
 
 /** Where functions of floats go wrong: not numbers, infinities, signed zeros, subnormals, huge, tiny, edges of exp. */
-const edges = [Number.NaN, Infinity, -Infinity, 0, -0, 1e-40, -1e-40, 2 ** -126, 1, -1, 0.5, -2.5, 3e38, -3e38, 1e-30, -1e-30, 88.5, -88.5, 1e10, -104, 89]
+const edges = [
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  0,
+  -0,
+  1e-40,
+  -1e-40,
+  2 ** -126,
+  1,
+  -1,
+  0.5,
+  -2.5,
+  3e38,
+  -3e38,
+  1e-30,
+  -1e-30,
+  88.5,
+  -88.5,
+  1e10,
+  -104,
+  89,
+]
 
 export const special: Input = values(edges)
 /** Every pair of such values. */
-export const specialPairs: readonly [Input, Input] = [values(edges.flatMap(a => edges.map(() => a))), values(edges.flatMap(() => edges))]
+export const specialPairs: readonly [Input, Input] = [
+  values(edges.flatMap(a => edges.map(() => a))),
+  values(edges.flatMap(() => edges)),
+]
 
 /** A random shape of the given rank with sizes up to `most`, decided when the tests are listed. */
 export function anyShape(name: string, rank: number, most = 6): number[] {

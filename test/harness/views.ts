@@ -17,7 +17,11 @@ function reversed(x: Tensor): Tensor {
 /** Every second element of a larger tensor, whose other elements are poison. */
 function stepped(x: Tensor): Tensor {
   const poison = x.dtype === 'bool' ? 1 : x.dtype === 'int32' ? -12345 : Number.NaN
-  const large = full(x.shape.map(n => 2 * n + 1), poison, { dtype: x.dtype, device: x.device })
+  const large = full(
+    x.shape.map(n => 2 * n + 1),
+    poison,
+    { dtype: x.dtype, device: x.device },
+  )
   const part = large.slice(...x.shape.map(() => [1, null, 2] as const))
   return noGrad(() => part.assign_(x))
 }

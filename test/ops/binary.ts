@@ -24,12 +24,19 @@ const everyFunction: Case[] = functions.flatMap(([op, a, b]) => {
     of(op, pair([0, 3], [3]), { shape: [0, 3] }),
     of(op, pair([2, 3], []), { note: 'scalar' }),
     of(op, [real([5], a)], { args: [1.25], note: 'number' }),
-    of(op, [real([5], b)], { note: 'number first', run: y => (y as never as Record<string, unknown>) && calls[op](1.75, y) }),
+    of(op, [real([5], b)], {
+      note: 'number first',
+      run: y => (y as never as Record<string, unknown>) && calls[op](1.75, y),
+    }),
     of(op, specialPairs, { note: 'special values', noGradCheck: 'not smooth', noFused: 'not finite' }),
     of(op, [whole([40]), whole([40], 1, 6)], { dtype: op === 'div' ? 'float32' : 'int32' }),
     of(op, [truth([5]), whole([5], 1, 4)], { note: 'bool and int32' }),
     of(op, [whole([4], 1, 5), real([4], b)], { note: 'int32 and float32', dtype: 'float32' }),
-    of(op, pair([2], [3]), { throws: new RegExp(`^${op}: shapes \\[2\\] and \\[3\\] do not broadcast \\(2 ≠ 3\\).*Hint: dims must be equal or 1`) }),
+    of(op, pair([2], [3]), {
+      throws: new RegExp(
+        `^${op}: shapes \\[2\\] and \\[3\\] do not broadcast \\(2 ≠ 3\\).*Hint: dims must be equal or 1`,
+      ),
+    }),
     of(op, [real([2])], { args: ['x'], throws: new RegExp(`^${op}: operand must be a tensor, got 'x'`) }),
   ]
 })
@@ -54,13 +61,28 @@ export const binary: Family = {
     of('sub', [int([-(2 ** 31)]), int([1])], { expect: [2 ** 31 - 1], note: 'wraps' }),
     of('div', [int([1, 7]), int([2, 0])], { expect: [0.5, Infinity], dtype: 'float32' }),
     of('pow', [int([2, -1, -1, 3, 1, 5]), int([10, -3, -2, -1, -1, 0])], { expect: [1024, -1, 1, 0, 1, 1] }),
-    of('pow', [values([-2, -2, 0, 0, 1]), values([2, 3, 0, 2, NaN])], { expect: [4, -8, 1, 0, 1], noGradCheck: 'log of a negative base' }),
+    of('pow', [values([-2, -2, 0, 0, 1]), values([2, 3, 0, 2, NaN])], {
+      expect: [4, -8, 1, 0, 1],
+      noGradCheck: 'log of a negative base',
+    }),
     of('pow', [real([5], { low: 0.5, high: 2 })], { args: [3] }),
-    of('pow', [values([-1.5, 0.5, 2])], { args: [2], noSecond: 'the slope in the exponent is not defined for negative bases' }),
+    of('pow', [values([-1.5, 0.5, 2])], {
+      args: [2],
+      noSecond: 'the slope in the exponent is not defined for negative bases',
+    }),
     of('remainder', [int([7, -7, 7, -7, 5]), int([3, 3, -3, -3, 0])], { expect: [1, 2, -2, -1, 0] }),
-    of('remainder', [values([7, -7, 7, -7]), values([3, 3, -3, -3])], { expect: [1, 2, -2, -1], noGradCheck: 'fixture' }),
-    of('remainder', [values([3e38, 1e30, 5.5]), values([0.7, 3, Infinity])], { note: 'large quotients', noGradCheck: 'steps' }),
+    of('remainder', [values([7, -7, 7, -7]), values([3, 3, -3, -3])], {
+      expect: [1, 2, -2, -1],
+      noGradCheck: 'fixture',
+    }),
+    of('remainder', [values([3e38, 1e30, 5.5]), values([0.7, 3, Infinity])], {
+      note: 'large quotients',
+      noGradCheck: 'steps',
+    }),
     of('maximum', [values([1, NaN, 3]), values([2, 1, NaN])], { expect: [2, NaN, NaN], noGradCheck: 'NaN' }),
-    of('add', [], { run: () => calls.add(1, 2), throws: /^add: expected a tensor, got 1 and 2.*Hint: make one with tensor/ }),
+    of('add', [], {
+      run: () => calls.add(1, 2),
+      throws: /^add: expected a tensor, got 1 and 2.*Hint: make one with tensor/,
+    }),
   ],
 }

@@ -1,7 +1,17 @@
 import { type Case, type Family, of } from '../harness/cases.js'
 import { lanes, real, special, specialPairs, truth, values, whole } from '../harness/shapes.js'
 
-const pairs = ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual', 'logicalAnd', 'logicalOr', 'logicalXor']
+const pairs = [
+  'equal',
+  'notEqual',
+  'less',
+  'lessEqual',
+  'greater',
+  'greaterEqual',
+  'logicalAnd',
+  'logicalOr',
+  'logicalXor',
+]
 const tests = ['logicalNot', 'isNaN', 'isFinite']
 
 const everyFunction: Case[] = [
@@ -41,11 +51,16 @@ export const compare: Family = {
     of('where', [truth([0, 3]), real([3]), real([])], { shape: [0, 3] }),
     of('where', [truth([]), real([]), real([])], { shape: [] }),
     of('where', [truth([300, 1]), real([301]), real([300, 1])], { note: 'rows shared by threads', large: true }),
-    of('where', [values([true, false], 'bool'), values([1, NaN]), values([NaN, 2])], { expect: [1, 2], noGradCheck: 'NaN' }),
+    of('where', [values([true, false], 'bool'), values([1, NaN]), values([NaN, 2])], {
+      expect: [1, 2],
+      noGradCheck: 'NaN',
+    }),
     of('equal', [values([1, NaN, 3]), values([1, NaN, 4])], { expect: [true, false, false] }),
     of('less', [values([1, 2]), values([1.5])], { expect: [true, false] }),
     of('logicalAnd', [values([0, NaN, 2]), values([1, 1, 1])], { expect: [false, true, true] }),
     of('less', [real([40001]), real([40001])], { note: 'shared by threads' }),
-    of('where', [truth([2]), real([3]), real([1])], { throws: /^where: shapes \[2\] and \[3\] and \[1\] do not broadcast/ }),
+    of('where', [truth([2]), real([3]), real([1])], {
+      throws: /^where: shapes \[2\] and \[3\] and \[1\] do not broadcast/,
+    }),
   ],
 }

@@ -12,4 +12,17 @@ import { softmax } from './softmax.js'
 import { step } from './step.js'
 import { unary } from './unary.js'
 
-export const families: readonly Family[] = [unary, binary, compare, reduce, movement, matmul, softmax, embedding, select, random, loss, step]
+export const families: readonly Family[] = [
+  unary,
+  binary,
+  compare,
+  reduce,
+  movement,
+  matmul,
+  softmax,
+  embedding,
+  select,
+  random,
+  loss,
+  step,
+]

@@ -22,13 +22,24 @@ export const random: Family = {
     of('uniform', [], { run: () => uniform([33], -3, 7, from(5)) }),
     of('normal', [], { run: () => normal([33], 10, 0.1, from(5)) }),
     of('randint', [], { run: () => randint([20001], -(2 ** 31), 2 ** 31 - 1, from(9)), note: 'widest range' }),
-    of('randint', [], { run: () => randint([20], 0, 7, { ...from(9), dtype: 'float32' }), note: 'as float32', throws: undefined, dtype: 'float32' }),
+    of('randint', [], {
+      run: () => randint([20], 0, 7, { ...from(9), dtype: 'float32' }),
+      note: 'as float32',
+      throws: undefined,
+      dtype: 'float32',
+    }),
     of('dropout', [real([3, 4])], { run: x => dropout(x, 0.3, from(1)) }),
     of('dropout', [real([3])], { run: x => dropout(x, 0, from(1)), note: 'nothing' }),
     of('dropout', [values([1, 2])], { run: x => dropout(x, 1, from(1)), expect: [0, 0], note: 'everything' }),
     of('dropout', [real([20001])], { run: x => dropout(x, 0.1, from(1)), note: 'shared by threads' }),
     of('dropout', [real([2])], { args: [1.5], throws: /^dropout: p must be from 0 to 1, got 1\.5/ }),
-    of('randint', [], { run: () => randint([2], 5, 5), throws: /^randint: low and high must be whole numbers with low < high, got 5 and 5/ }),
-    of('rand', [], { run: () => rand([2], { dtype: 'int32' }), throws: /^rand|^uniform: expected a floating dtype, got int32.*Hint: use randint/ }),
+    of('randint', [], {
+      run: () => randint([2], 5, 5),
+      throws: /^randint: low and high must be whole numbers with low < high, got 5 and 5/,
+    }),
+    of('rand', [], {
+      run: () => rand([2], { dtype: 'int32' }),
+      throws: /^rand|^uniform: expected a floating dtype, got int32.*Hint: use randint/,
+    }),
   ],
 }

@@ -12,7 +12,9 @@ const not0 = { low: 0.4, high: 1.6 }
 const everyReduction: Case[] = [
   ...[...sums, ...folds].flatMap(op => [
     // A maximum over nothing is refused.
-    ...lanes.filter(n => n > 0 || sums.includes(op)).map(n => of(op, [real([n], not0)], { shape: [], noSecond: n === 0 && op !== 'sum' ? 'not finite' : undefined })),
+    ...lanes
+      .filter(n => n > 0 || sums.includes(op))
+      .map(n => of(op, [real([n], not0)], { shape: [], noSecond: n === 0 && op !== 'sum' ? 'not finite' : undefined })),
     ...lanes.filter(n => n > 0).map(n => of(op, [real([n, 3], not0)], { args: [0], shape: [3] })),
     ...lanes.filter(n => n > 0).map(n => of(op, [real([3, n], not0)], { args: [0], shape: [n] })),
     of(op, [real([], not0)], { shape: [] }),
@@ -25,9 +27,15 @@ const everyReduction: Case[] = [
     of(op, [special], { note: 'special values', noGradCheck: 'not finite', noFused: 'not finite' }),
     of(op, [whole([3, 5])], { args: [1], dtype: op === 'mean' || op === 'logSumExp' ? 'float32' : 'int32' }),
     of(op, [truth([3, 5])], { args: [0] }),
-    of(op, [real([2, 3])], { args: [2], throws: new RegExp(`^${op}: axis 2 is outside a tensor of rank 2.*Hint: use -2 to 1`) }),
+    of(op, [real([2, 3])], {
+      args: [2],
+      throws: new RegExp(`^${op}: axis 2 is outside a tensor of rank 2.*Hint: use -2 to 1`),
+    }),
     of(op, [real([2, 3])], { args: [[0, 0]], throws: new RegExp(`^${op}: axes must differ`) }),
-    of(op, [real([2, 3])], { args: [0, { keepdims: true }], throws: new RegExp(`^${op}: unknown option 'keepdims'.*did you mean 'keepDims'`) }),
+    of(op, [real([2, 3])], {
+      args: [0, { keepdims: true }],
+      throws: new RegExp(`^${op}: unknown option 'keepdims'.*did you mean 'keepDims'`),
+    }),
   ]),
   ...indices.flatMap(op => [
     ...lanes.filter(n => n > 0).map(n => of(op, [real([n])], { dtype: 'int32' })),
@@ -35,7 +43,10 @@ const everyReduction: Case[] = [
     of(op, [real([3, 5])], { args: [1, keep], shape: [3, 1] }),
     of(op, [whole([4, 6])], { args: [1], note: 'ties' }),
     of(op, [special], { note: 'special values' }),
-    of(op, [real([0, 3])], { args: [0], throws: new RegExp(`^${op}: shape \\[0, 3\\] has no elements along the reduced axes`) }),
+    of(op, [real([0, 3])], {
+      args: [0],
+      throws: new RegExp(`^${op}: shape \\[0, 3\\] has no elements along the reduced axes`),
+    }),
     of(op, [real([0, 3])], { args: [1], shape: [0] }),
   ]),
   ...truths.flatMap(op => [
@@ -51,7 +62,11 @@ const everyReduction: Case[] = [
     of(op, [real([3, 4])]),
     of(op, [real([3, 4])], { args: [0], shape: [4] }),
     of(op, [real([3, 4])], { args: [1, { correction: 0, keepDims: true }], shape: [3, 1] }),
-    of(op, [real([5, 1])], { args: [1, { correction: 0 }], expect: [0, 0, 0, 0, 0], noGradCheck: op === 'std' ? 'not smooth at 0' : undefined }),
+    of(op, [real([5, 1])], {
+      args: [1, { correction: 0 }],
+      expect: [0, 0, 0, 0, 0],
+      noGradCheck: op === 'std' ? 'not smooth at 0' : undefined,
+    }),
     of(op, [real([3])], { args: [0, { correction: 'x' }], throws: /^variance: correction must be a number/ }),
   ]),
   ...lanes.map(n => of('cumsum', [real([n])], { args: [0] })),
@@ -62,7 +77,10 @@ const branches: Case[] = ['sum', 'prod', 'max', 'min', 'mean'].flatMap(op => [
   of(op, [real([5001], { low: 0.999, high: 1.001 })], { note: 'more than one leaf' }),
   of(op, [real([3, 4097])], { args: [1], note: 'leaves of rows' }),
   of(op, [real([70003], { low: 0.9999, high: 1.0001 })], { note: 'few outputs: leaves shared by threads' }),
-  of(op, [real([2, 66000], { low: 0.9999, high: 1.0001 })], { args: [1], note: 'two outputs, leaves shared by threads' }),
+  of(op, [real([2, 66000], { low: 0.9999, high: 1.0001 })], {
+    args: [1],
+    note: 'two outputs, leaves shared by threads',
+  }),
   of(op, [real([40, 50, 40], { low: 0.9999, high: 1.0001 })], { args: [[0, 2]], note: 'rows and blocks' }),
   of(op, [real([150, 37], { low: 0.9, high: 1.1 })], { args: [0], note: 'columns in blocks of 64 rows, odd strip' }),
   of(op, [real([300, 1000], { low: 0.9, high: 1.1 })], { args: [0], note: 'columns shared by threads' }),
@@ -85,15 +103,46 @@ export const reduce: Family = {
     of('argmin', [real([400, 300])], { args: [0], note: 'columns' }),
     of('any', [truth([400, 300])], { args: [1] }),
     of('all', [values(new Array(5000).fill(1), 'bool')], { expect: true }),
-    of('sum', [values([[1, 2], [3, 4]])], { expect: 10 }),
+    of(
+      'sum',
+      [
+        values([
+          [1, 2],
+          [3, 4],
+        ]),
+      ],
+      { expect: 10 },
+    ),
     of('sum', [values([2 ** 31 - 1, 1], 'int32')], { expect: -(2 ** 31), note: 'wraps' }),
     of('sum', [truth([9])], { dtype: 'int32', note: 'counts' }),
     of('mean', [real([0])], { expect: NaN, noGradCheck: 'not finite' }),
     of('mean', [real([0, 2])], { args: [0], expect: [NaN, NaN], noGradCheck: 'not finite' }),
-    of('prod', [values([3, 0, 2])], { expect: 0, noSecond: 'the definition divides by the factor', noFused: 'the definition divides by the factor' }),
-    of('prod', [values([[3, 0, 2], [0, 0, 5]])], { args: [1], expect: [0, 0], noSecond: 'as above', noFused: 'as above' }),
+    of('prod', [values([3, 0, 2])], {
+      expect: 0,
+      noSecond: 'the definition divides by the factor',
+      noFused: 'the definition divides by the factor',
+    }),
+    of(
+      'prod',
+      [
+        values([
+          [3, 0, 2],
+          [0, 0, 5],
+        ]),
+      ],
+      { args: [1], expect: [0, 0], noSecond: 'as above', noFused: 'as above' },
+    ),
     of('prod', [values([65537, 65537], 'int32')], { expect: 131073, note: 'wraps' }),
-    of('max', [values([[1, 5], [5, 2]])], { args: [0], expect: [5, 5] }),
+    of(
+      'max',
+      [
+        values([
+          [1, 5],
+          [5, 2],
+        ]),
+      ],
+      { args: [0], expect: [5, 5] },
+    ),
     of('max', [values([1, NaN, 2])], { expect: NaN, noGradCheck: 'NaN' }),
     of('max', [real([0])], { throws: /^max: shape \[0\] has no elements along the reduced axes/ }),
     of('argmax', [values([1, 3, 3])], { expect: 1 }),

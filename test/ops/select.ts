@@ -9,8 +9,27 @@ export const select: Family = {
     of('maskSelect', [real([3, 4]), truth([4])], { run: maskSelectSync, note: 'broadcast' }),
     of('maskSelect', [values([1, 2, 3]), values([1, 0, 1], 'bool')], { run: maskSelectSync, expect: [1, 3] }),
     of('maskSelect', [whole([9]), truth([9])], { run: maskSelectSync, dtype: 'int32' }),
-    of('maskSelect', [real([3]), truth([2, 3])], { run: maskSelectSync, throws: /^maskSelect: mask \[2, 3\] has more dims than \[3\]/ }),
-    of('nonzero', [values([[0, 3], [NaN, 0]])], { run: nonzeroSync, expect: [[0, 1], [1, 0]], dtype: 'int32' }),
+    of('maskSelect', [real([3]), truth([2, 3])], {
+      run: maskSelectSync,
+      throws: /^maskSelect: mask \[2, 3\] has more dims than \[3\]/,
+    }),
+    of(
+      'nonzero',
+      [
+        values([
+          [0, 3],
+          [NaN, 0],
+        ]),
+      ],
+      {
+        run: nonzeroSync,
+        expect: [
+          [0, 1],
+          [1, 0],
+        ],
+        dtype: 'int32',
+      },
+    ),
     of('nonzero', [truth([4, 5, 3])], { run: nonzeroSync }),
     of('nonzero', [real([0, 3])], { run: nonzeroSync, shape: [0, 2] }),
     of('nonzero', [whole([5000], 0, 2)], { run: nonzeroSync, note: 'long' }),

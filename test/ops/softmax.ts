@@ -12,7 +12,16 @@ const everyFunction: Case[] = ['softmax', 'logSoftmax'].flatMap(op => [
   of(op, [whole([2, 4])], { dtype: 'float32' }),
   of(op, [special], { note: 'special values', noGradCheck: 'not finite', noFused: 'not finite' }),
   of(op, [real([2, 9], { low: -90, high: 90 })], { note: 'far apart' }),
-  of(op, [values([[-Infinity, 0, 1], [-Infinity, -Infinity, -Infinity]])], { note: 'masked', noGradCheck: 'not finite', noFused: 'not finite' }),
+  of(
+    op,
+    [
+      values([
+        [-Infinity, 0, 1],
+        [-Infinity, -Infinity, -Infinity],
+      ]),
+    ],
+    { note: 'masked', noGradCheck: 'not finite', noFused: 'not finite' },
+  ),
   of(op, [real([300, 401])], { note: 'rows shared by threads' }),
   of(op, [real([20, 40, 67])], { args: [1], note: 'strips of columns shared by threads' }),
   of(op, [real([3, 5000], { low: -9, high: 9 })], { note: 'long rows' }),

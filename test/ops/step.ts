@@ -20,7 +20,16 @@ function sgd(w0: Tensor, g: Tensor, more: Partial<SgdNumbers>): Tensor {
 /** Three steps of Adam: weight, both moments and the peak. */
 function adam(w0: Tensor, g: Tensor, more: Partial<AdamNumbers> = {}, amsgrad = false): Tensor {
   return noGrad(() => {
-    const numbers = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decoupled: false, rawEpsilon: false, ...more }
+    const numbers = {
+      learningRate: 0.1,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      decoupled: false,
+      rawEpsilon: false,
+      ...more,
+    }
     const [w, m, v, peak, time] = [w0.detach().clone(), like(w0), like(w0), like(w0, amsgrad ? w0.size : 0), clock(w0)]
     for (let i = 0; i < 3; i++) adamStep(w, i === 1 ? g.mul(0.1) : g, m, v, peak, time, numbers)
     return concat([w, m, v, peak])
@@ -30,12 +39,17 @@ function adam(w0: Tensor, g: Tensor, more: Partial<AdamNumbers> = {}, amsgrad = 
 const noGradCheck = 'changes in place, no gradient'
 const noViews = 'optimizers own contiguous state'
 const pair = (n: number) => [real([n]), real([n])]
-const one = (op: string, n: number, note: string, run: Case['run']) => of(op, pair(n), { note, run, noGradCheck, noViews })
+const one = (op: string, n: number, note: string, run: Case['run']) =>
+  of(op, pair(n), { note, run, noGradCheck, noViews })
 
 export const step: Family = {
   stem: 'step',
   cases: [
-    ...lanes.flatMap(n => [one('sgd', n, 'momentum', (w, g) => sgd(w, g, { momentum: 0.9 })), one('adam', n, '', (w, g) => adam(w, g)), one('adam', n, 'AMSGrad', (w, g) => adam(w, g, {}, true))]),
+    ...lanes.flatMap(n => [
+      one('sgd', n, 'momentum', (w, g) => sgd(w, g, { momentum: 0.9 })),
+      one('adam', n, '', (w, g) => adam(w, g)),
+      one('adam', n, 'AMSGrad', (w, g) => adam(w, g, {}, true)),
+    ]),
     one('sgd', 9, 'plain', (w, g) => sgd(w, g, {})),
     one('sgd', 9, 'decay', (w, g) => sgd(w, g, { weightDecay: 0.3 })),
     one('sgd', 9, 'dampening', (w, g) => sgd(w, g, { momentum: 0.8, dampening: 0.5 })),
@@ -45,6 +59,12 @@ export const step: Family = {
     one('adam', 9, 'decoupled decay', (w, g) => adam(w, g, { weightDecay: 0.3, decoupled: true })),
     one('adam', 9, 'Keras epsilon', (w, g) => adam(w, g, { rawEpsilon: true, epsilon: 1e-3 }, true)),
     one('adam', 70001, 'shared by threads', (w, g) => adam(w, g)),
-    of('sgd', [values([1]), values([1])], { run: (w, g) => sgd(w, g, { momentum: 0.5 }), expect: [1 - 0.1 - 0.15 - 0.175, 1.75], ulps: 2, noGradCheck, noViews }),
+    of('sgd', [values([1]), values([1])], {
+      run: (w, g) => sgd(w, g, { momentum: 0.5 }),
+      expect: [1 - 0.1 - 0.15 - 0.175, 1.75],
+      ulps: 2,
+      noGradCheck,
+      noViews,
+    }),
   ],
 }

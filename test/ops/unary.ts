@@ -53,12 +53,19 @@ export const unary: Family = {
   cases: [
     ...everyFunction,
     of('exp', [real([70001])], { note: 'shared by threads' }),
-    of('gelu', [real([40, 1001], { low: -6, high: 6 })], { note: 'rows shared by threads', run: x => x.transpose().gelu() }),
+    of('gelu', [real([40, 1001], { low: -6, high: 6 })], {
+      note: 'rows shared by threads',
+      run: x => x.transpose().gelu(),
+    }),
     of('exp', [values([0, 1, -1])], { expect: [1, Math.E, 1 / Math.E], ulps: 2 }),
     of('neg', [values([-(2 ** 31), 5], 'int32')], { expect: [-(2 ** 31), -5], note: 'wraps' }),
     of('square', [values([65536, 46341, -7], 'int32')], { expect: [0, -2147479015, 49], note: 'wraps' }),
     of('abs', [values([-(2 ** 31), -3], 'int32')], { expect: [-(2 ** 31), 3], note: 'wraps' }),
-    of('round', [values([0.5, 1.5, 2.5, -0.5, -1.5, 8388609])], { expect: [0, 2, 2, -0, -2, 8388609], note: 'half to even', noGradCheck: 'kinks' }),
+    of('round', [values([0.5, 1.5, 2.5, -0.5, -1.5, 8388609])], {
+      expect: [0, 2, 2, -0, -2, 8388609],
+      note: 'half to even',
+      noGradCheck: 'kinks',
+    }),
     of('relu', [values([-1, 0, 2, NaN])], { expect: [0, 0, 2, NaN], noGradCheck: 'kink' }),
     of('clamp', [values([-5, 0, 5])], { args: [-1, 1], expect: [-1, 0, 1] }),
     of('clamp', [values([-5, 0, 5], 'int32')], { args: [-1, 1], expect: [-1, 0, 1], dtype: 'int32' }),
@@ -66,11 +73,20 @@ export const unary: Family = {
     of('clamp', [values([0.7])], { args: [0.7, 2], note: 'float32 0.7 is at the bound', noGradCheck: 'kink' }),
     of('gelu', [values([-12, -6, -3, 0, 3, 12])], { note: 'far left' }),
     of('tanh', [values([1e-30, -1e-30, 9.1, -9.1, 0.625])], { note: 'edges' }),
-    of('sin', [values([1e4, 1e6, 3e38, -12345.678])], { note: 'large angles', noGradCheck: 'differences lose the phase' }),
+    of('sin', [values([1e4, 1e6, 3e38, -12345.678])], {
+      note: 'large angles',
+      noGradCheck: 'differences lose the phase',
+    }),
     of('leakyRelu', [real([2])], { args: ['x'], throws: /^leakyRelu: slope must be a number, got x/ }),
     of('clamp', [real([2])], { args: [NaN], throws: /^clamp: min must be a number, got NaN/ }),
-    of('gelu', [real([2])], { args: [{ approximate: 'fast' }], throws: /^gelu: approximate must be 'none' or 'tanh', got 'fast'/ }),
+    of('gelu', [real([2])], {
+      args: [{ approximate: 'fast' }],
+      throws: /^gelu: approximate must be 'none' or 'tanh', got 'fast'/,
+    }),
     of('gelu', [real([2])], { args: [{ aproximate: 'tanh' }], throws: /^gelu: unknown option 'aproximate'/ }),
-    of('exp', [], { run: () => exp(undefined as never), throws: /^exp: input must be a tensor, got undefined.*Hint: make one with tensor/ }),
+    of('exp', [], {
+      run: () => exp(undefined as never),
+      throws: /^exp: input must be a tensor, got undefined.*Hint: make one with tensor/,
+    }),
   ],
 }
