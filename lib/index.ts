@@ -47,7 +47,15 @@ export type { ArrayOf, DType } from './dtype.js'
 export * from './errors.js'
 export { type LockstepOptions, type LockstepReport, lockstep } from './lockstep.js'
 export * as losses from './losses.js'
-export { type LiveTensors, liveTensors, type MemoryReport, memory, setMemoryLimit, synchronize, synchronizeSync } from './memory.js'
+export {
+  type LiveTensors,
+  liveTensors,
+  type MemoryReport,
+  memory,
+  setMemoryLimit,
+  synchronize,
+  synchronizeSync,
+} from './memory.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './nn/index.js'
 export * from './ops/index.js'

@@ -14,12 +14,16 @@ const suites = [
 ]
 
 /** The machine's instruction sets; a level above them is skipped, and said so. */
-const { available } = JSON.parse(spawnSync('node', ['dist/cli/main.js', 'doctor', '--json'], { cwd: root, encoding: 'utf8' }).stdout).native
+const { available } = JSON.parse(
+  spawnSync('node', ['dist/cli/main.js', 'doctor', '--json'], { cwd: root, encoding: 'utf8' }).stdout,
+).native
 
 /** The totals that a suite prints: vitest's summary line, or `N passed, N failed[, N skipped]`. */
 function totals(output) {
   const lines = output.replace(/\x1b\[[0-9;]*m/g, '').split('\n')
-  const counts = lines.filter(line => /^\s*Tests\s+.*\d+ (passed|failed)/.test(line) || /^(\w+: )?\d+ passed, \d+ failed/.test(line))
+  const counts = lines.filter(
+    line => /^\s*Tests\s+.*\d+ (passed|failed)/.test(line) || /^(\w+: )?\d+ passed, \d+ failed/.test(line),
+  )
   const sum = word => counts.reduce((n, line) => n + Number(line.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0), 0)
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
 }
@@ -33,11 +37,18 @@ for (const [name, command, args, env = {}] of suites) {
     continue
   }
   const start = performance.now()
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', ...env }, maxBuffer: 1 << 28 })
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    maxBuffer: 1 << 28,
+  })
   const output = result.stdout + result.stderr
   const count = totals(output)
   for (const key of Object.keys(all)) all[key] += count[key]
-  console.log(`── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${((performance.now() - start) / 1000).toFixed(0)} s`)
+  console.log(
+    `── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${((performance.now() - start) / 1000).toFixed(0)} s`,
+  )
   if (result.status !== 0) {
     console.log(output.slice(-20_000))
     broken.push(name)

@@ -58,7 +58,11 @@ export class Tally {
     const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options })
     const ok = result.status === 0
     if (ok) console.log(`built   ${title} (${((Date.now() - start) / 1000).toFixed(1)} s)`)
-    else this.check(false, `${title}: ${result.error?.message ?? ''}\n${tail((result.stdout ?? '') + (result.stderr ?? ''), 60)}`)
+    else
+      this.check(
+        false,
+        `${title}: ${result.error?.message ?? ''}\n${tail((result.stdout ?? '') + (result.stderr ?? ''), 60)}`,
+      )
     return ok
   }
 

@@ -11,8 +11,26 @@ const tally = new Tally()
 
 // What runs where: the sanitizers see a part of the kernel cases, since each row's code is the same for every length.
 const programs = {
-  plain: [['kernels'], ['runtime'], ['runtime', '--check'], ['failure'], ['failure', '--check'], ['stream'], ['fuzz', '200000'], ['threads']],
-  asan: [['kernels', '--every=7'], ['runtime'], ['runtime', '--check'], ['failure'], ['failure', '--check'], ['stream'], ['fuzz', '100000'], ['threads']],
+  plain: [
+    ['kernels'],
+    ['runtime'],
+    ['runtime', '--check'],
+    ['failure'],
+    ['failure', '--check'],
+    ['stream'],
+    ['fuzz', '200000'],
+    ['threads'],
+  ],
+  asan: [
+    ['kernels', '--every=7'],
+    ['runtime'],
+    ['runtime', '--check'],
+    ['failure'],
+    ['failure', '--check'],
+    ['stream'],
+    ['fuzz', '100000'],
+    ['threads'],
+  ],
   tsan: [['kernels', '--every=29'], ['runtime'], ['failure'], ['stream'], ['threads']],
 }
 const sanitizers = { plain: '', asan: 'address,undefined', tsan: 'thread' }
@@ -46,7 +64,9 @@ function test(kind) {
 const wanted = process.argv.slice(2)
 const kinds = ['plain', 'asan', 'tsan'].filter(kind => wanted.length === 0 || wanted.includes(kind))
 if (!installed('cmake')) {
-  console.error('the native tests need cmake 3.19 or newer and a C++17 compiler; on Debian: apt-get install cmake g++ ninja-build')
+  console.error(
+    'the native tests need cmake 3.19 or newer and a C++17 compiler; on Debian: apt-get install cmake g++ ninja-build',
+  )
   tally.skip('native tests')
 } else {
   for (const kind of kinds) test(kind)

@@ -18,7 +18,11 @@ describe.each(devices)('%s', device => {
   })
 
   test('mistakes are named', () => {
-    expect(() => checkpoint(x => x, ones([1], { device }))).toThrow(/checkpoint: none of the arguments requires a gradient/)
-    expect(() => checkpoint((async (x: Tensor) => x) as never, ones([1], { device, requiresGrad: true }))).toThrow(/checkpoint: expected a synchronous function/)
+    expect(() => checkpoint(x => x, ones([1], { device }))).toThrow(
+      /checkpoint: none of the arguments requires a gradient/,
+    )
+    expect(() => checkpoint((async (x: Tensor) => x) as never, ones([1], { device, requiresGrad: true }))).toThrow(
+      /checkpoint: expected a synchronous function/,
+    )
   })
 })

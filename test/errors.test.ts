@@ -202,7 +202,9 @@ describe.skipIf(!hasNative)('two devices', () => {
     expect(() => noGrad(() => a.assign_(b))).toThrow(/assign_: a tensor on the native device met one on the js device/)
     const w = ones([2], { device: 'native' }).requiresGrad_()
     w.grad = a
-    expect(() => new optim.SGD([w], { learningRate: 1 }).step()).toThrow(/SGD: a tensor on the js device met one on the native device/)
+    expect(() => new optim.SGD([w], { learningRate: 1 }).step()).toThrow(
+      /SGD: a tensor on the js device met one on the native device/,
+    )
     expect(await a.to('native').add(b).toArray()).toEqual([2, 2])
   })
 

@@ -301,7 +301,9 @@ describe.each(devices)('%s', device => {
     t.dispose()
     await synchronize()
     const part = new Float32Array(8).subarray(1)
-    expect(() => tensor(part, { device, adopt: true })).toThrow(/tensor: adopt needs a typed array of the dtype float32 that covers its whole/)
+    expect(() => tensor(part, { device, adopt: true })).toThrow(
+      /tensor: adopt needs a typed array of the dtype float32 that covers its whole/,
+    )
     expect(part.length).toBe(7)
     expect(() => tensor([1], { device, adopt: true })).toThrow(/adopt needs/)
   })
@@ -317,7 +319,9 @@ describe.each(devices)('%s', device => {
       gradus.setDevice('${device}')
       function myCode() { return gradus.ones([2]).indexSelect(gradus.tensor([9], { dtype: 'int32' })) }
       try { await myCode().data() } catch (e) { console.log(e.message) }`
-    expect(runNode(program, { GRADUS_DEBUG: '1' }).out).toMatch(/^indexSelect, called at myCode \(.*\): index 9 at position 0/)
+    expect(runNode(program, { GRADUS_DEBUG: '1' }).out).toMatch(
+      /^indexSelect, called at myCode \(.*\): index 9 at position 0/,
+    )
   })
 })
 

@@ -1,8 +1,8 @@
 import '../index.js'
-import { type Device, nativeOnce, environmentOnce } from '../runtime/device.js'
+import { type Device, environmentOnce, nativeOnce } from '../runtime/device.js'
 import { quick, thorough } from './bench/measure.js'
 import { head, header, legend, row } from './bench/report.js'
-import { families, type Family, measureCase, measureMachine, type Result } from './bench/run.js'
+import { type Family, families, measureCase, measureMachine, type Result } from './bench/run.js'
 
 export interface BenchOptions {
   /** The only family to measure. */

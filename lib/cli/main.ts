@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { version } from '../report.js'
 import { bench, familyNames } from './bench.js'
 import { doctor } from './doctor.js'

@@ -159,7 +159,11 @@ export class Stream {
   private refuseForeign({ storage }: Operand): never {
     const { device } = storage.stream
     const where = device === this.device ? `another stream of the ${device} device` : `the ${device} device`
-    throw new DeviceError(this.op, `a tensor on ${where} met one on the ${this.device} device`, "copy one of them: x.to('native')")
+    throw new DeviceError(
+      this.op,
+      `a tensor on ${where} met one on the ${this.device} device`,
+      "copy one of them: x.to('native')",
+    )
   }
 
   private checkDtype(row: Row, dtype: DType): void {

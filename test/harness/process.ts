@@ -18,6 +18,11 @@ export function runNode(source: string, env: Record<string, string> = {}, args: 
 
 /** Runs a script of the package. */
 export function runScript(args: string[], env: Record<string, string> = {}) {
-  const result = spawnSync(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, encoding: 'utf8', timeout: 50_000 })
+  const result = spawnSync(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: 50_000,
+  })
   return { status: result.status, out: result.stdout.trim(), err: result.stderr.trim() }
 }
