@@ -1,4 +1,5 @@
 import { checkOptions } from './errors.js'
+import { tolerances } from './ops/define.js'
 import { openNative, withStream } from './runtime/device.js'
 import { type Difference, LockstepExecutor } from './runtime/lockstep.js'
 import { refusePromise } from './scope.js'
@@ -36,7 +37,7 @@ export async function lockstep(fn: () => unknown, options: LockstepOptions = {})
   checkOptions('lockstep', options, ['limit'])
   let executor: LockstepExecutor | undefined
   const stream = openNative(
-    (native, kernels, onEvents) => (executor = new LockstepExecutor(native, kernels, onEvents)),
+    (native, kernels, onEvents) => (executor = new LockstepExecutor(native, kernels, tolerances, onEvents)),
     { eager: true },
   )
   const { differences, compared } = executor!

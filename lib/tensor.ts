@@ -11,6 +11,7 @@ import { format, isContiguous, type Shape, sizeOf, stridesOf } from './shape.js'
 export type Nested = number | boolean | Nested[]
 
 /** The methods that the op families add; see lib/ops/index.ts. */
+// biome-ignore lint/correctness/noUnusedVariables: merged with the class, whose parameters it must repeat
 export interface Tensor<S extends Shape = Shape, D extends DType = DType> extends Methods<S> {}
 
 /**

@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = name => `${root}node_modules/${name}`
 const steps = [
   ['kernel list', 'scripts/generate-kernels.mjs', '--check'],
-  ['format and lint', bin('@biomejs/biome/bin/biome'), 'check', '.'],
+  ['format and lint', bin('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'],
   ['types', bin('typescript/bin/tsc'), '-p', 'tsconfig.json'],
   ['types of tests', bin('typescript/bin/tsc'), '-p', 'tsconfig.test.json'],
   ['types of examples', bin('typescript/bin/tsc'), '-p', 'examples'],

@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Tensor, zeros } from '../lib/index.js'
-import { probe } from '../lib/ops/probe.js'
-import { devices, hasNative } from './harness/devices.js'
+import { hasNative } from './harness/devices.js'
 import { runScript } from './harness/process.js'
 
 // Whatever the environment asks for, unless a test says otherwise.
@@ -166,18 +164,4 @@ describe('usage', () => {
     expect(err).toBe("OptionError: GRADUS_DEVICE: unknown value 'gpu'. Hint: use native, js")
     expect(gradus(['doctor'], { ...env, GRADUS_DEBUG: '1' }).err).toMatch(/^ +at /m)
   })
-})
-
-// The peak is only one if the work is done: equal bits on both devices, whole blocks or not, on one thread or several.
-test.each([0, 1, 47, 384, 385, 4000])('the probe kernel on %i elements', size => {
-  const expected = Float32Array.from({ length: size }, (_, i) => {
-    let x = i % 1024
-    for (let round = 0; round < 7; round++) x = Math.fround(x / 2 + 1)
-    return x
-  })
-  for (const device of devices) {
-    const y: Tensor = zeros([size], { device })
-    probe(y, 7)
-    expect(y.dataSync()).toEqual(expected)
-  }
 })

@@ -1,5 +1,5 @@
 import { describe, OptionError } from '../errors.js'
-import { flatten } from '../ops/movement.js'
+import { flatten } from '../ops/view.js'
 import { inLayer } from '../runtime/source.js'
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'

@@ -1,10 +1,13 @@
 /** Elementwise functions of two values, with broadcasting.   twin: native/kernels/binary.def   cases: test/ops/binary.ts */
 import { type DType, floatOf, promote } from '../dtype.js'
+import type { JsKernels } from '../runtime/js.js'
+import { allowedUlp, type Tolerance } from '../runtime/tolerance.js'
 import type { Broadcast, Shape } from '../shape.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { equal, greater, less, logicalAnd, where } from './compare.js'
 import { aligned, applyTo, kernels, pair, type Rule, rule, type Saved, type TensorLike } from './define.js'
+import { intPower, modulo, power } from './functions.js'
 import { map2 } from './loops.js'
 import { floor, log, neg, square } from './unary.js'
 
@@ -24,13 +27,14 @@ interface BinaryRow {
   dtype?(common: DType): DType
   readonly saves?: Rule<null>['saves']
   grad(g: Tensor, saved: Saved, needs: readonly boolean[]): (Tensor | null)[]
+  /** How far the native kernel may be from `f`. Equal bits, if nothing is said. */
+  readonly tolerance?: Tolerance
 }
 
 function binary(name: string, row: BinaryRow): Binary {
   const kernel = name as 'add'
-  kernels({ [kernel]: (a, b, y) => map2(a, b, y, y instanceof Int32Array && row.int ? row.int : row.f) } as Parameters<
-    typeof kernels
-  >[0])
+  const js: JsKernels['add'] = (a, b, y) => map2(a, b, y, y instanceof Int32Array && row.int ? row.int : row.f)
+  kernels({ [kernel]: js }, { [kernel]: row.tolerance })
   const self: Rule<null> = rule({
     name,
     strided: true,
@@ -75,6 +79,7 @@ export const div: Binary = binary('div', {
 export const pow: Binary = binary('pow', {
   f: power,
   int: intPower,
+  tolerance: call => (call.strided('a').data instanceof Int32Array ? () => 0 : (_, v) => allowedUlp(3, v)),
   saves: { inputs: [0, 1], output: true },
   // ∂a = g·b·aᵇ⁻¹, 0 where b = 0;  ∂b = g·aᵇ·log a, 0 where a = 0
   grad: (g, { inputs: [a, b], y }, needs) => [
@@ -106,28 +111,4 @@ function shareAtTies(g: Tensor, wins: Tensor, a: Tensor, b: Tensor): Tensor[] {
   const half = mul(g, 0.5)
   const tie = equal(a, b)
   return [where(tie, half, where(wins, g, 0)), where(tie, half, where(wins, 0, g))]
-}
-
-// ---- formulas of the JS kernels --------------------------------------------------------------------------------------
-
-function modulo(a: number, b: number): number {
-  const r = a % b
-  if (Number.isNaN(r)) return r
-  if (r === 0) return b < 0 ? -0 : 0
-  return r < 0 !== b < 0 ? (Math.abs(b) === Number.POSITIVE_INFINITY ? b : r + b) : r
-}
-
-/** C's pow: 1 to anything is 1, and so is −1 to ±∞; JavaScript says NaN. */
-function power(a: number, b: number): number {
-  return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b
-}
-
-function intPower(base: number, exponent: number): number {
-  if (exponent < 0) return base === 1 ? 1 : base === -1 ? (exponent % 2 ? -1 : 1) : 0
-  let result = 1
-  for (let a = base, e = exponent; e > 0; e = Math.floor(e / 2)) {
-    if (e % 2) result = Math.imul(result, a)
-    a = Math.imul(a, a)
-  }
-  return result
 }

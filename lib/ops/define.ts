@@ -5,6 +5,7 @@ import { checkDevice, type Device, defaultDevice, streamOf } from '../runtime/de
 import type { JsKernels, Strided } from '../runtime/js.js'
 import type { Kernels } from '../runtime/kernels.js'
 import type { Operand, Stream } from '../runtime/stream.js'
+import type { Tolerance } from '../runtime/tolerance.js'
 import { isRecording } from '../scope.js'
 import { broadcastStrides, coalesce, isContiguous, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
@@ -58,9 +59,13 @@ export function rule<R extends Gradient<never>>(r: R): R {
 /** The JS kernels of all families; lib/index.ts hands them to the js device. */
 export const jsKernels: JsKernels = {} as JsKernels
 
-/** Adds the JS kernels of a family: the specification of the native ones of the same names. */
-export function kernels(family: Partial<JsKernels>): void {
+/** How far native kernels may be from their JS twins; those that are not here give equal bits. */
+export const tolerances: { [K in keyof JsKernels]?: Tolerance } = {}
+
+/** Adds the JS kernels of a family: the specification of the native ones of the same names, which may differ so far. */
+export function kernels(family: Partial<JsKernels>, tolerance: typeof tolerances = {}): void {
   Object.assign(jsKernels, family)
+  Object.assign(tolerances, tolerance)
 }
 
 /** A new tensor with undefined content, on the stream of another. */
@@ -230,6 +235,13 @@ export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy')
     from.dispose()
     to.dispose()
   }
+}
+
+/** Copies into a window of a fresh result. */
+export function copyInto(x: Tensor, y: Tensor, shape: Shape, strides: readonly number[], offset: number): void {
+  const window = new Tensor(y.storage.retain(), shape, strides, offset)
+  copyTo(x, window)
+  window.dispose()
 }
 
 /** The stream of a named device, or of the default one. */

@@ -5,7 +5,8 @@ import { IndexFault } from '../runtime/js.js'
 import { format, type Shape, type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, checkTensor, kernels, type Rule, rule } from './define.js'
-import { contiguous, reshape, slice } from './movement.js'
+import { contiguous } from './movement.js'
+import { reshape, slice } from './view.js'
 
 function check(index: Buf, n: number): void {
   for (let i = 0; i < index.length; i++) if (index[i] < 0 || index[i] >= n) throw new IndexFault(index[i], i)

@@ -2,32 +2,27 @@
 
 export * from './binary.js'
 export * from './compare.js'
+export { cumsum } from './cumsum.js'
 export { embedding, gather, indexSelect, oneHot } from './embedding.js'
 export { matmul } from './matmul.js'
+export { assign_, cast, clone, contiguous, pad, repeat, tile } from './movement.js'
+export { dropout } from './random.js'
+export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, std, sum, variance } from './reduce.js'
+export { maskSelect, maskSelectSync, nonzero, nonzeroSync, unique, uniqueSync } from './select.js'
+export { logSoftmax, softmax } from './softmax.js'
+export * from './unary.js'
 export {
-  assign_,
-  cast,
-  clone,
-  contiguous,
   expand,
   flatten,
   flip,
-  pad,
   permute,
-  repeat,
   reshape,
   slice,
   split,
   squeeze,
-  tile,
   transpose,
   unsqueeze,
-} from './movement.js'
-export { dropout } from './random.js'
-export { all, any, argmax, argmin, cumsum, logSumExp, max, mean, min, prod, std, sum, variance } from './reduce.js'
-export { maskSelect, maskSelectSync, nonzero, nonzeroSync, unique, uniqueSync } from './select.js'
-export { logSoftmax, softmax } from './softmax.js'
-export * from './unary.js'
+} from './view.js'
 
 import './loss.js'
 import './step.js'

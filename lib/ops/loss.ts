@@ -2,17 +2,19 @@
 import { type Buf, floatOf } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { IndexFault } from '../runtime/js.js'
+import { type Allowed, type Arguments, allowedUlp, eps, finite, sumError, ulpAnd } from '../runtime/tolerance.js'
 import { broadcast, format } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, mul, sub } from './binary.js'
 import { equal, where } from './compare.js'
 import { aligned, apply, applyTo, cast, checkTensor, kernels, pair, type Rule, rule } from './define.js'
 import { checkIndex, oneHot } from './embedding.js'
+import { logistic } from './functions.js'
 import { map2, map3 } from './loops.js'
-import { unsqueeze } from './movement.js'
 import { sum } from './reduce.js'
-import { logSoftmax, softmax } from './softmax.js'
+import { logSoftmax, softmax, sumOfExponentials } from './softmax.js'
 import { abs, exp, log1p, neg, relu, sigmoid } from './unary.js'
+import { unsqueeze } from './view.js'
 
 interface Classes {
   readonly n: number
@@ -26,35 +28,45 @@ function checkTargets(target: Buf, classes: number, ignoreIndex: number): void {
     if (target[i] !== ignoreIndex && (target[i] < 0 || target[i] >= classes)) throw new IndexFault(target[i], i)
 }
 
-kernels({
-  // loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top), with logSum = log Σ exp(x − top)
-  crossEntropy: (x, target, loss, top, logSum, n, classes, ignoreIndex, smoothing) => {
-    checkTargets(target, classes, ignoreIndex)
-    for (let r = 0; r < n; r++) {
-      const row = Array.from(x.subarray(r * classes, (r + 1) * classes))
-      const m = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-      const log = Math.log(row.reduce((s, v) => s + Math.exp(v - m), 0))
-      top[r] = m
-      logSum[r] = log
-      const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v - m, 0)
-      loss[r] = target[r] === ignoreIndex ? 0 : log - (1 - smoothing) * (row[target[r]] - m) - rest
-    }
-  },
-  // dx = g·(exp(x − top − logSum) − (1 − s)·onehot(t) − s/C)
-  crossEntropyGrad: (g, x, target, top, logSum, dx, n, classes, ignoreIndex, smoothing) => {
-    checkTargets(target, classes, ignoreIndex)
-    for (let r = 0; r < n; r++)
-      for (let c = 0; c < classes; c++) {
-        const at = r * classes + c
-        const onehot = c === target[r] ? 1 - smoothing : 0
-        dx[at] =
-          target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
+kernels(
+  {
+    // loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top), with logSum = log Σ exp(x − top)
+    crossEntropy: (x, target, loss, top, logSum, n, classes, ignoreIndex, smoothing) => {
+      checkTargets(target, classes, ignoreIndex)
+      for (let r = 0; r < n; r++) {
+        const row = Array.from(x.subarray(r * classes, (r + 1) * classes))
+        const m = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+        const log = Math.log(row.reduce((s, v) => s + Math.exp(v - m), 0))
+        top[r] = m
+        logSum[r] = log
+        const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v - m, 0)
+        loss[r] = target[r] === ignoreIndex ? 0 : log - (1 - smoothing) * (row[target[r]] - m) - rest
       }
+    },
+    // dx = g·(exp(x − top − logSum) − (1 − s)·onehot(t) − s/C)
+    crossEntropyGrad: (g, x, target, top, logSum, dx, n, classes, ignoreIndex, smoothing) => {
+      checkTargets(target, classes, ignoreIndex)
+      for (let r = 0; r < n; r++)
+        for (let c = 0; c < classes; c++) {
+          const at = r * classes + c
+          const onehot = c === target[r] ? 1 - smoothing : 0
+          dx[at] =
+            target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
+        }
+    },
+    bceWithLogits: (x, target, y) =>
+      map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
+    bceWithLogitsGrad: (g, x, target, dx) => map3(g, x, target, dx, (g, x, t) => g * (logistic(x) - t)),
   },
-  bceWithLogits: (x, target, y) =>
-    map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),
-  bceWithLogitsGrad: (g, x, target, dx) => map3(g, x, target, dx, (g, x, t) => g * (1 / (1 + Math.exp(-x)) - t)),
-})
+  {
+    crossEntropy: crossEntropyError,
+    crossEntropyGrad: crossEntropyGradError,
+    bceWithLogits: ulpAnd(3, ['x', 'target'], (x, t) => finite(4 * eps * (Math.abs(x) + Math.abs(x * t)))),
+    bceWithLogitsGrad: ulpAnd(2, ['g', 'x', 'target'], (g, x, t) =>
+      finite(Math.abs(g) * eps * (8 * logistic(x) + 2 * Math.abs(t))),
+    ),
+  },
+)
 
 /** 1 − s at the target, s/C everywhere, 0 in ignored rows; and which rows count. */
 function distribution(
@@ -143,4 +155,34 @@ export function bceWithLogitsElements(x: Tensor, target: Tensor): Tensor {
   checkTensor('bceWithLogits', x, 'logits')
   checkTensor('bceWithLogits', target, 'target')
   return applyTo(bceRule, [x, target], pair('bceWithLogits', x, target, floatOf), null)
+}
+
+// ---- tolerances ------------------------------------------------------------------------------------------------------
+
+// loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top)
+function crossEntropyError(call: Arguments, output: string): Allowed {
+  if (output === 'top') return () => 0
+  const [x, target] = [call.values('x'), call.values('target')]
+  const [n, classes, smoothing] = [call.number('n'), call.number('classes'), call.number('smoothing')]
+  const ofLogSum = 4 * eps * Math.log(classes + 1) + sumOfExponentials(classes)
+  const errors = Float64Array.from({ length: n }, (_, r) => {
+    const row = x.subarray(r * classes, (r + 1) * classes)
+    const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    const size = row.reduce((s, v) => s + Math.abs(v - top), 0)
+    const chosen = Math.abs((row[target[r]] ?? top) - top)
+    return 4 * eps * chosen + (smoothing / classes) * (sumError(classes, size) + 4 * eps * size)
+  })
+  return (i, v) => allowedUlp(1, v) + ofLogSum + (output === 'loss' ? errors[i] : 0)
+}
+
+// g·(exp(x − top − logSum) − onehot − s/C), in three rounded terms.
+function crossEntropyGradError(call: Arguments): Allowed {
+  const [g, x, top, logSum] = ['g', 'x', 'top', 'logSum'].map(name => call.values(name))
+  const classes = call.number('classes')
+  return (i, v) => {
+    const row = Math.floor(i / classes)
+    const t = x[i] - top[row] - logSum[row]
+    const ofArgument = Math.abs(x[i] - top[row]) + Math.abs(t)
+    return allowedUlp(2, v) + Math.abs(g[row]) * eps * (Math.exp(t) * (ofArgument + 6) + 8)
+  }
 }

@@ -2,40 +2,54 @@
 import { promote } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import type { Operand } from '../runtime/stream.js'
-import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape } from '../shape.js'
+import { type Allowed, type Arguments, absolute, allowedUlp, sumError } from '../runtime/tolerance.js'
+import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { forRows } from './loops.js'
-import { reshape, transpose, unsqueeze } from './movement.js'
+import { reshape, transpose, unsqueeze } from './view.js'
 
-kernels({
-  // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64.
-  matmul: (a, b, c) => {
-    const [m, k] = a.dims.slice(-2)
-    const n = b.dims[b.dims.length - 1]
-    const [aRow, aColumn] = a.strides.slice(-2)
-    const [bRow, bColumn] = b.strides.slice(-2)
-    const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
-    const row = new Float64Array(n)
-    let to = 0
-    const batch = (v: typeof a) => ({
-      ...v,
-      dims: [...v.dims.slice(0, -2), 1],
-      strides: [...v.strides.slice(0, -2), 0],
-    })
-    forRows([batch(a), batch(b)], ([oa, ob]) => {
-      for (let i = 0; i < m; i++) {
-        row.fill(0)
-        for (let p = 0; p < k; p++) {
-          const x = a.data[oa + i * aRow + p * aColumn]
-          const from = ob + p * bRow
-          for (let j = 0; j < n; j++) row[j] += times(x, b.data[from + j * bColumn])
+kernels(
+  {
+    // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64.
+    matmul: (a, b, c) => {
+      const [m, k] = a.dims.slice(-2)
+      const n = b.dims[b.dims.length - 1]
+      const [aRow, aColumn] = a.strides.slice(-2)
+      const [bRow, bColumn] = b.strides.slice(-2)
+      const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
+      const row = new Float64Array(n)
+      let to = 0
+      const batch = (v: typeof a) => ({
+        ...v,
+        dims: [...v.dims.slice(0, -2), 1],
+        strides: [...v.strides.slice(0, -2), 0],
+      })
+      forRows([batch(a), batch(b)], ([oa, ob]) => {
+        for (let i = 0; i < m; i++) {
+          row.fill(0)
+          for (let p = 0; p < k; p++) {
+            const x = a.data[oa + i * aRow + p * aColumn]
+            const from = ob + p * bRow
+            for (let j = 0; j < n; j++) row[j] += times(x, b.data[from + j * bColumn])
+          }
+          for (let j = 0; j < n; j++) c[to++] = row[j]
         }
-        for (let j = 0; j < n; j++) c[to++] = row[j]
-      }
-    })
+      })
+    },
   },
-})
+  { matmul: tolerance },
+)
+
+function tolerance(call: Arguments): Allowed {
+  const [a, b] = [call.strided('a'), call.strided('b')]
+  if (a.data instanceof Int32Array) return () => 0
+  const [m, k] = a.dims.slice(-2)
+  const n = b.dims[b.dims.length - 1]
+  const totals = new Float64Array(sizeOf(a.dims.slice(0, -2)) * m * n)
+  call.kernels.matmul(absolute(a), absolute(b), totals)
+  return (i, v) => allowedUlp(1, v) + sumError(k, totals[i])
+}
 
 /** Batch dims broadcast and merged; matrix dims as they are. */
 function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {

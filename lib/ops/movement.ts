@@ -1,37 +1,27 @@
-/** Views, and moving data without arithmetic.             twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
+/** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
 import { type Buf, checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, ShapeError } from '../errors.js'
 import type { Strided } from '../runtime/js.js'
 import { refuseRecorded } from '../scope.js'
-import {
-  axisOf,
-  broadcastStrides,
-  checkShape,
-  format,
-  isContiguous,
-  type Shape,
-  sameShape,
-  sizeOf,
-  stridesOf,
-} from '../shape.js'
-import { Tensor } from '../tensor.js'
+import { axisOf, checkShape, format, isContiguous, type Shape, sameShape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
 import {
   aligned,
   apply,
   checkTensor,
   cast as convert,
+  copyInto,
   copyTo,
-  type Gradient,
   isTensor,
   kernels,
   pair,
   type Rule,
-  record,
   rule,
   type TensorLike,
   whole,
 } from './define.js'
 import { forRows } from './loops.js'
+import { expand, type Range, reshape, slice, split, unsqueeze } from './view.js'
 
 kernels({
   copy: (x, y) => move(x, y),
@@ -67,256 +57,6 @@ function convertAll(x: Strided, y: Buf, f: (v: number) => number): void {
   forRows([x], ([o], n) => {
     for (let j = 0; j < n; j++) y[at++] = f(x.data[o + j * step])
   })
-}
-
-// ---- views -----------------------------------------------------------------------------------------------------------
-
-interface Layout {
-  readonly shape: Shape
-  readonly strides: readonly number[]
-  readonly offset: number
-}
-
-/** Another look at the same storage, recorded with its gradient. */
-function view<P>(gradient: Gradient<P>, x: Tensor, p: P, { shape, strides, offset }: Layout): Tensor {
-  const y = new Tensor(x.storage.retain(), shape, strides, offset)
-  record(gradient, [x], y, p)
-  return y
-}
-
-interface From {
-  readonly from: Shape
-}
-const reshapeGradient: Gradient<From> = rule({ name: 'reshape', grad: (g, _, { from }) => [reshape(g, from)] })
-
-/**
- * The same elements, in row-major order, in another shape; one size may be −1, to be computed. A view where the strides
- * allow it, else a copy.
- */
-export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
-  checkTensor('reshape', x)
-  const to = resolve(x, shape)
-  const base = x.isContiguous ? x : contiguous(x)
-  return view(
-    reshapeGradient,
-    base,
-    { from: x.shape },
-    { shape: to, strides: stridesOf(to), offset: base.offset },
-  ) as unknown as Tensor<S>
-}
-
-function resolve(x: Tensor, shape: Shape): Shape {
-  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1
-  const rest = checkShape('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
-  const known = sizeOf(rest)
-  if (open < 0) {
-    if (known === x.size) return [...rest]
-  } else if (known > 0 && x.size % known === 0) return shape.map((dim, d) => (d === open ? x.size / known : dim))
-  throw new ShapeError(
-    'reshape',
-    `cannot see ${format(x.shape)} (${x.size} elements) as ${format(shape)}`,
-    'the number of elements must stay the same',
-  )
-}
-
-/** All elements in one dim; or the dims from `start` to `end` (inclusive) merged. */
-export function flatten(x: Tensor, start = 0, end = -1): Tensor {
-  checkTensor('flatten', x)
-  if (x.rank === 0) return reshape(x, [1])
-  const [a, b] = [axisOf('flatten', start, x.rank), axisOf('flatten', end, x.rank)]
-  return reshape(x, [...x.shape.slice(0, a), sizeOf(x.shape.slice(a, b + 1)), ...x.shape.slice(b + 1)])
-}
-
-interface Order {
-  readonly order: readonly number[]
-}
-const permuteGradient: Gradient<Order> = rule({
-  name: 'permute',
-  grad: (g, _, { order }) => [
-    permute(
-      g,
-      order.map((_, d) => order.indexOf(d)),
-    ),
-  ],
-})
-
-/** The dims in another order: dim d of the result is dim order[d] of `x`. A view. */
-export function permute(x: Tensor, order: readonly number[]): Tensor {
-  checkTensor('permute', x)
-  const full = order.map(axis => axisOf('permute', axis, x.rank))
-  if (full.length !== x.rank || new Set(full).size < x.rank)
-    throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(order)}`)
-  return view(
-    permuteGradient,
-    x,
-    { order: full },
-    { shape: full.map(d => x.shape[d]), strides: full.map(d => x.strides[d]), offset: x.offset },
-  )
-}
-
-/** Two axes exchanged, the last two unless given. A view. */
-export function transpose(x: Tensor, a = -2, b = -1): Tensor {
-  checkTensor('transpose', x)
-  if (x.rank < 2 && a === -2 && b === -1)
-    throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.shape)}`)
-  const [i, j] = [axisOf('transpose', a, x.rank), axisOf('transpose', b, x.rank)]
-  return permute(
-    x,
-    x.shape.map((_, d) => (d === i ? j : d === j ? i : d)),
-  )
-}
-
-const expandGradient: Gradient<null> = rule({ name: 'expand', grad: g => [g] }) // the walker sums over the repeated dims
-
-/** Dims of size 1 repeated without a copy, and new leading dims. A view. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  checkTensor('expand', x)
-  const to = checkShape(
-    'expand',
-    shape.map((dim, d) => (dim === -1 ? (x.shape[d - shape.length + x.rank] ?? -1) : dim)),
-  )
-  const lead = to.length - x.rank
-  if (lead < 0 || x.shape.some((dim, d) => dim !== 1 && dim !== to[d + lead]))
-    throw new ShapeError(
-      'expand',
-      `shape ${format(x.shape)} cannot be expanded to ${format(shape)}`,
-      'only dims of size 1 can',
-    )
-  return view(expandGradient, x, null, {
-    shape: to,
-    strides: broadcastStrides(x.shape, x.strides, to),
-    offset: x.offset,
-  })
-}
-
-/** Without the dims of size 1, or without those named, which must have size 1. A view. */
-export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
-  checkTensor('squeeze', x)
-  const named =
-    axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
-  const wrong = named?.find(d => x.shape[d] !== 1)
-  if (wrong !== undefined)
-    throw new ShapeError('squeeze', `axis ${wrong} has size ${x.shape[wrong]}, not 1, in shape ${format(x.shape)}`)
-  return reshape(
-    x,
-    x.shape.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)),
-  )
-}
-
-/** With a dim of size 1 put in before `axis`. A view. */
-export function unsqueeze(x: Tensor, axis: number): Tensor {
-  checkTensor('unsqueeze', x)
-  const at = axisOf('unsqueeze', axis, x.rank + 1)
-  return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])
-}
-
-/** One index (the dim goes away), `[start, end, step?]` as in Python, or null for the whole dim. */
-export type Range = number | readonly [start: number | null, end?: number | null, step?: number] | null
-
-interface Cut {
-  readonly ranges: readonly Range[]
-  readonly from: Shape
-}
-const sliceGradient: Gradient<Cut> = rule({ name: 'slice', grad: (g, _, p) => [apply(scatterSlice, [g], p)] })
-
-/** Zeros of the original shape with the gradient where the slice was. */
-const scatterSlice: Rule<Cut> = rule({
-  name: 'scatterSlice',
-  strided: true,
-  output: (_, { from }) => ({ shape: from }),
-  run: (k, [g], dx, { ranges }) => {
-    k.fill(whole(dx), 0)
-    const { shape, strides, offset } = sliceLayout(dx, ranges)
-    copyInto(g, dx, shape, strides, offset)
-  },
-  grad: (g, _, { ranges }) => [slice(g, ...ranges)],
-})
-
-/**
- * Part of a tensor, one range per dim, as Python's `x[a, b:c, ::2]`; missing ranges take the whole dim. A view.
- *
- * @throws ShapeError for an index outside, or more ranges than dims.
- * @example
- * const x = arange(12).reshape([3, 4])
- * await x.slice(1).toArray() // [4, 5, 6, 7]
- * await x.slice([0, 2], [null, null, -1]).toArray() // [[3, 2, 1, 0], [7, 6, 5, 4]]
- */
-export function slice(x: Tensor, ...ranges: Range[]): Tensor {
-  checkTensor('slice', x)
-  return view(sliceGradient, x, { ranges, from: x.shape }, sliceLayout(x, ranges))
-}
-
-function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {
-  if (ranges.length > x.rank) throw new ShapeError('slice', `${ranges.length} ranges for a tensor of rank ${x.rank}`)
-  const shape: number[] = []
-  const strides: number[] = []
-  let offset = x.offset
-  x.shape.forEach((n, d) => {
-    const range = ranges[d] ?? null
-    if (typeof range === 'number') {
-      const i = range < 0 ? range + n : range
-      if (!Number.isInteger(i) || i < 0 || i >= n)
-        throw new ShapeError('slice', `index ${range} is outside axis ${d} of size ${n}`)
-      offset += i * x.strides[d]
-      return
-    }
-    const { start, length, step } = bounds(range, n)
-    offset += start * x.strides[d]
-    shape.push(length)
-    strides.push(step * x.strides[d])
-  })
-  return { shape, strides, offset: sizeOf(shape) === 0 ? x.offset : offset }
-}
-
-/** Python's rules: negative positions count from the end, positions outside are moved to the edge. */
-function bounds(range: Exclude<Range, number>, n: number): { start: number; length: number; step: number } {
-  if (range !== null && !Array.isArray(range))
-    throw new ShapeError('slice', `expected an index, [start, end, step] or null, got ${describe(range)}`)
-  const [from = null, to = null, step = 1] = range ?? []
-  for (const v of [from ?? 0, to ?? 0, step])
-    if (!Number.isInteger(v)) throw new ShapeError('slice', `positions must be whole numbers, got ${describe(v)}`)
-  if (step === 0) throw new ShapeError('slice', 'step must not be 0')
-  const place = (p: number) => Math.min(Math.max(p < 0 ? p + n : p, step > 0 ? 0 : -1), step > 0 ? n : n - 1)
-  const start = from === null ? (step > 0 ? 0 : n - 1) : place(from)
-  const end = to === null ? (step > 0 ? n : -1) : place(to)
-  return { start, length: Math.max(0, Math.ceil((end - start) / step)), step }
-}
-
-/** Pieces along `axis`: of the given size (the last may be smaller), or of the given sizes. Views. */
-export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
-  checkTensor('split', x)
-  const a = axisOf('split', axis, x.rank)
-  const n = x.shape[a]
-  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0))
-    throw new ShapeError('split', `the size of a piece must be a whole number above 0, got ${sizes}`)
-  const list =
-    typeof sizes === 'number'
-      ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
-      : checkShape('split', sizes)
-  const total = list.reduce((sum, size) => sum + size, 0)
-  if (total !== n) throw new ShapeError('split', `sizes ${format(list)} add up to ${total}, but axis ${a} has ${n}`)
-  let start = 0
-  return list.map(size => {
-    const range: Range = [start, (start += size)]
-    return slice(x, ...new Array<Range>(a).fill(null), range)
-  })
-}
-
-const flipped = (shape: Shape, axes: readonly number[]): Range[] =>
-  shape.map((_, d) => (axes.includes(d) ? [null, null, -1] : null))
-
-/** The elements in reverse order along the axes. A view. */
-export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
-  checkTensor('flip', x)
-  const list = (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('flip', a, x.rank))
-  return slice(x, ...flipped(x.shape, list))
-}
-
-/** Copies into a window of a fresh result. */
-function copyInto(x: Tensor, y: Tensor, shape: Shape, strides: readonly number[], offset: number): void {
-  const window = new Tensor(y.storage.retain(), shape, strides, offset)
-  copyTo(x, window)
-  window.dispose()
 }
 
 // ---- copies ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 /** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
 import { type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError, ShapeError } from '../errors.js'
-import type { JsKernels } from '../runtime/js.js'
+import type { JsKernels, Strided } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
+import { type Allowed, type Arguments, absolute, allowedUlp, eps, finite, sumError, ulp } from '../runtime/tolerance.js'
 import { noGrad } from '../scope.js'
 import { axesOf, coalesce, format, type Shape, type Slices, sizeOf, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -10,8 +11,8 @@ import { add, div, mul, sub } from './binary.js'
 import { equal, isFinite, where } from './compare.js'
 import { apply, applyTo, cast, checkTensor, copyTo, empty, kernels, type Rule, rule, type Saved } from './define.js'
 import { forOutputs } from './loops.js'
-import { flip, reshape } from './movement.js'
 import { exp, log, sqrt, square } from './unary.js'
+import { reshape } from './view.js'
 
 /** One axis, several, or all of them (undefined or null). Negative ones count from the end. */
 export type Axes = number | readonly number[] | null
@@ -110,25 +111,50 @@ function notEmpty(op: string, x: Tensor, p: Plan): void {
 
 // ---- sums and products -----------------------------------------------------------------------------------------------
 
-kernels({
-  sum: (x, y, kept, divisor) =>
-    forOutputs(x, kept, (o, values) => {
-      let s = 0
-      values(v => {
-        s += v
-      })
-      y[o] = s / divisor
-    }),
-  prod: (x, y, kept) =>
-    forOutputs(x, kept, (o, values) => {
-      let p = 1
-      const times = y instanceof Int32Array ? Math.imul : (a: number, b: number) => a * b
-      values(v => {
-        p = times(p, v)
-      })
-      y[o] = p
-    }),
-})
+kernels(
+  {
+    sum: (x, y, kept, divisor) =>
+      forOutputs(x, kept, (o, values) => {
+        let s = 0
+        values(v => {
+          s += v
+        })
+        y[o] = s / divisor
+      }),
+    prod: (x, y, kept) =>
+      forOutputs(x, kept, (o, values) => {
+        let p = 1
+        const times = y instanceof Int32Array ? Math.imul : (a: number, b: number) => a * b
+        values(v => {
+          p = times(p, v)
+        })
+        y[o] = p
+      }),
+  },
+  { sum: sumTolerance, prod: productTolerance },
+)
+
+function reducedCount(x: Strided, kept: number): number {
+  return sizeOf(x.dims.slice(kept))
+}
+
+function sumTolerance(call: Arguments): Allowed {
+  const [x, kept, divisor] = [call.strided('x'), call.number('kept'), call.number('divisor')]
+  if (x.data instanceof Int32Array) return () => 0
+  const totals = new Float64Array(sizeOf(x.dims.slice(0, kept)))
+  call.kernels.sum(absolute(x), totals, kept, divisor)
+  const count = reducedCount(x, kept)
+  return (i, v) => allowedUlp(1, v) + sumError(count, totals[i])
+}
+
+// A product's relative error is the sum of those of its steps. They are not random: (1 + m·2⁻²³)·(1 − n·2⁻²⁴) is just below
+// a tie for odd n, so products of numbers near 1 round down more often than up.
+function productTolerance(call: Arguments): Allowed {
+  const x = call.strided('x')
+  if (x.data instanceof Int32Array) return () => 0
+  const count = reducedCount(x, call.number('kept'))
+  return (_, v) => allowedUlp(1, v) + finite(eps * count * Math.abs(v))
+}
 
 // Every addend has the gradient of the sum.
 const sumRule: Rule<Plan> = reduction({ name: 'sum', kernel: 'sum', grad: (g, _, p) => restored(g, p) })
@@ -150,26 +176,29 @@ export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   return applyTo(meanRule, [x], [cast(x, floatOf(x.dtype))], p)
 }
 
-kernels({
-  // The product of the others is that of those before times that of those after.
-  prodGrad: (g, x, dx, outer, n, inner) => {
-    const before = new Float64Array(n)
-    for (let o = 0; o < outer; o++)
-      for (let i = 0; i < inner; i++) {
-        const at = (k: number) => (o * n + k) * inner + i
-        let product = 1
-        for (let k = 0; k < n; k++) {
-          before[k] = product
-          product *= x[at(k)]
+kernels(
+  {
+    // The product of the others is that of those before times that of those after.
+    prodGrad: (g, x, dx, outer, n, inner) => {
+      const before = new Float64Array(n)
+      for (let o = 0; o < outer; o++)
+        for (let i = 0; i < inner; i++) {
+          const at = (k: number) => (o * n + k) * inner + i
+          let product = 1
+          for (let k = 0; k < n; k++) {
+            before[k] = product
+            product *= x[at(k)]
+          }
+          let after = 1
+          for (let k = n - 1; k >= 0; k--) {
+            dx[at(k)] = g[o * inner + i] * before[k] * after
+            after *= x[at(k)]
+          }
         }
-        let after = 1
-        for (let k = n - 1; k >= 0; k--) {
-          dx[at(k)] = g[o * inner + i] * before[k] * after
-          after *= x[at(k)]
-        }
-      }
+    },
   },
-})
+  { prodGrad: ulp(1) },
+) // in float64, divided by one factor; then one rounding
 // ∂∏x/∂xₖ is the product of the others, also where some are 0.
 const prodGradRule: Rule<Slices> = rule({
   name: 'prodGrad',
@@ -198,32 +227,6 @@ const prodRule: Rule<Plan> = reduction({
 export function prod(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   const p = plan('prod', x, axes, options)
   return applyTo(prodRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
-}
-
-kernels({
-  cumsum: (x, y, outer, n, inner) => {
-    for (let o = 0; o < outer; o++)
-      for (let i = 0; i < inner; i++) {
-        let s = 0
-        for (let k = 0; k < n; k++) {
-          const at = (o * n + k) * inner + i
-          s += x[at]
-          y[at] = s
-        }
-      }
-  },
-})
-const cumsumRule: Rule<Slices> = rule({
-  name: 'cumsum',
-  output: ([x]) => ({ shape: x.shape }),
-  run: (k, [x], y, { outer, n, inner }) => k.cumsum(x, y, outer, n, inner),
-  // xₖ is part of every sum from k on.
-  grad: (g, _, { axis }) => [flip(cumsum(flip(g, axis), axis), axis)],
-})
-/** The running sum along `axis`. */
-export function cumsum(x: Tensor, axis: number): Tensor {
-  checkTensor('cumsum', x)
-  return applyTo(cumsumRule, [x], [cast(x, promote(x.dtype, 'int32'))], slicesOf('cumsum', x.shape, axis))
 }
 
 // ---- extremes --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ import { format, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { apply, cast, checkTensor, empty } from './define.js'
 import { indexSelect, nonzeroRule } from './embedding.js'
-import { contiguous, expand, reshape, slice } from './movement.js'
+import { contiguous } from './movement.js'
+import { expand, reshape, slice } from './view.js'
 
 /** Issues the search for true values: their flat positions (padded), and how many there are. */
 function search(op: string, mask: Tensor): { positions: Tensor; found: Tensor } {

@@ -1,5 +1,6 @@
 /** Softmax and its logarithm.                              twin: native/kernels/softmax.cc   cases: test/ops/softmax.ts */
 import { type Buf, floatOf } from '../dtype.js'
+import { type Allowed, type Arguments, allowedUlp, eps, sumError } from '../runtime/tolerance.js'
 import { type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { div, mul, sub } from './binary.js'
@@ -20,30 +21,38 @@ function maxAndSum(x: Buf, at: number, step: number, n: number): [number, number
   return [m, s]
 }
 
-kernels({
-  softmax: (x, y, outer, n, inner) =>
-    forSlices(outer, n, inner, (at, step) => {
-      const [m, s] = maxAndSum(x, at, step, n)
-      for (let k = 0; k < n; k++) y[at + k * step] = Math.exp(x[at + k * step] - m) / s
-    }),
-  softmaxGrad: (g, y, dx, outer, n, inner) =>
-    forSlices(outer, n, inner, (at, step) => {
-      let s = 0
-      for (let k = 0; k < n; k++) s += g[at + k * step] * y[at + k * step]
-      for (let k = 0; k < n; k++) dx[at + k * step] = y[at + k * step] * (g[at + k * step] - s)
-    }),
-  logSoftmax: (x, y, outer, n, inner) =>
-    forSlices(outer, n, inner, (at, step) => {
-      const [m, s] = maxAndSum(x, at, step, n)
-      for (let k = 0; k < n; k++) y[at + k * step] = x[at + k * step] - m - Math.log(s)
-    }),
-  logSoftmaxGrad: (g, y, dx, outer, n, inner) =>
-    forSlices(outer, n, inner, (at, step) => {
-      let s = 0
-      for (let k = 0; k < n; k++) s += g[at + k * step]
-      for (let k = 0; k < n; k++) dx[at + k * step] = g[at + k * step] - Math.exp(y[at + k * step]) * s
-    }),
-})
+kernels(
+  {
+    softmax: (x, y, outer, n, inner) =>
+      forSlices(outer, n, inner, (at, step) => {
+        const [m, s] = maxAndSum(x, at, step, n)
+        for (let k = 0; k < n; k++) y[at + k * step] = Math.exp(x[at + k * step] - m) / s
+      }),
+    softmaxGrad: (g, y, dx, outer, n, inner) =>
+      forSlices(outer, n, inner, (at, step) => {
+        let s = 0
+        for (let k = 0; k < n; k++) s += g[at + k * step] * y[at + k * step]
+        for (let k = 0; k < n; k++) dx[at + k * step] = y[at + k * step] * (g[at + k * step] - s)
+      }),
+    logSoftmax: (x, y, outer, n, inner) =>
+      forSlices(outer, n, inner, (at, step) => {
+        const [m, s] = maxAndSum(x, at, step, n)
+        for (let k = 0; k < n; k++) y[at + k * step] = x[at + k * step] - m - Math.log(s)
+      }),
+    logSoftmaxGrad: (g, y, dx, outer, n, inner) =>
+      forSlices(outer, n, inner, (at, step) => {
+        let s = 0
+        for (let k = 0; k < n; k++) s += g[at + k * step]
+        for (let k = 0; k < n; k++) dx[at + k * step] = g[at + k * step] - Math.exp(y[at + k * step]) * s
+      }),
+  },
+  {
+    softmax: softmaxError,
+    softmaxGrad: softmaxGradError,
+    logSoftmax: logSoftmaxError,
+    logSoftmaxGrad: logSoftmaxGradError,
+  },
+)
 
 /** The forward rule and the fused gradient of one of the two. */
 function family(
@@ -100,3 +109,73 @@ export const logSoftmax: SameShape<[axis?: number]> = family(
   // dx = g − exp(y) Σ g
   (g, y, axis) => sub(g, mul(exp(y), sum(g, axis, keepDims))),
 )
+
+// ---- tolerances ------------------------------------------------------------------------------------------------------
+
+/** Per slice of [outer, n, inner]: a statistic of its elements, spread back over them. */
+function perSlice(call: Arguments, statistic: (at: (k: number) => number, n: number) => number): (i: number) => number {
+  const [outer, n, inner] = ['outer', 'n', 'inner'].map(name => call.number(name))
+  const results = new Float64Array(outer * inner)
+  for (let o = 0; o < outer; o++)
+    for (let j = 0; j < inner; j++) results[o * inner + j] = statistic(k => (o * n + k) * inner + j, n)
+  return i => results[Math.floor(i / (n * inner)) * inner + (i % inner)]
+}
+
+function largest(x: Float64Array): (at: (k: number) => number, n: number) => number {
+  return (at, n) => {
+    let m = Number.NEGATIVE_INFINITY
+    for (let k = 0; k < n; k++) m = Math.max(m, x[at(k)])
+    return m
+  }
+}
+
+function total(f: (i: number) => number): (at: (k: number) => number, n: number) => number {
+  return (at, n) => {
+    let s = 0
+    for (let k = 0; k < n; k++) s += f(at(k))
+    return s
+  }
+}
+
+/** Relative error of Σ exp: 2 for exp (1.5 ULP) and for the rounding of each x − m, which t·e⁻ᵗ ≤ 0.4 keeps small. */
+export function sumOfExponentials(n: number): number {
+  return eps * (6 + 4 * Math.sqrt(n))
+}
+
+// x − m is rounded, so its exponential is off by |x − m|·ε; then a quotient of two such.
+function softmaxError(call: Arguments): Allowed {
+  const x = call.values('x')
+  const m = perSlice(call, largest(x))
+  const n = call.number('n')
+  return (i, v) => allowedUlp(2, v) + Math.abs(v) * (eps * Math.abs(x[i] - m(i)) + sumOfExponentials(n))
+}
+
+// x − m − log s: each difference rounded, and the relative error of s.
+function logSoftmaxError(call: Arguments): Allowed {
+  const x = call.values('x')
+  const m = perSlice(call, largest(x))
+  const n = call.number('n')
+  return (i, v) => allowedUlp(1, v) + 2 * eps * Math.abs(x[i] - m(i)) + sumOfExponentials(n) + 2 * eps * Math.log(n + 1)
+}
+
+// y·(g − Σ g·y)
+function softmaxGradError(call: Arguments): Allowed {
+  const [g, y] = [call.values('g'), call.values('y')]
+  const size = perSlice(
+    call,
+    total(i => Math.abs(g[i] * y[i])),
+  )
+  const n = call.number('n')
+  return (i, v) => allowedUlp(2, v) + Math.abs(y[i]) * (sumError(n, size(i)) + 2 * eps * Math.abs(g[i]))
+}
+
+// g − exp(y)·Σ g
+function logSoftmaxGradError(call: Arguments): Allowed {
+  const [g, y] = [call.values('g'), call.values('y')]
+  const size = perSlice(
+    call,
+    total(i => Math.abs(g[i])),
+  )
+  const n = call.number('n')
+  return (i, v) => allowedUlp(2, v) + Math.exp(y[i]) * (sumError(n, size(i)) + 4 * eps * size(i))
+}

@@ -2,11 +2,25 @@
 import { type Buf, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
 import type { JsKernels } from '../runtime/js.js'
+import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../runtime/tolerance.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
 import { greater, greaterEqual, lessEqual, logicalAnd, where } from './compare.js'
 import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule, scalar } from './define.js'
+import {
+  errorFunction,
+  geluTanhSlope,
+  logistic,
+  normalCdf,
+  normalDensity,
+  roundEven,
+  siluSlope,
+  tanhArgument,
+  tanhCdf,
+  tanhScale,
+  twoOverRootPi,
+} from './functions.js'
 import { map1, map2 } from './loops.js'
 
 /** A function that keeps the shape of its tensor. */
@@ -34,6 +48,9 @@ interface UnaryRow {
   slope?(v: Tensor, p: Parameters): Tensor
   /** The whole gradient as a composition, where there is no gradient kernel. */
   grad?(g: Tensor, x: Tensor): Tensor
+  /** How far the native kernels may be from `f` and `df`. Equal bits, if nothing is said. */
+  readonly tolerance?: Tolerance
+  readonly gradTolerance?: Tolerance
 }
 
 const none: Parameters = { a: 0, b: 0 }
@@ -45,12 +62,11 @@ function rounded(y: Buf, a: number, b: number): [number, number] {
 
 function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
   const kernel = `${name}Grad` as 'expGrad'
-  kernels({
-    [kernel]: ((g, v, dx, a, b) => {
-      const [p, q] = rounded(dx, a, b)
-      map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
-    }) as JsKernels['expGrad'],
-  })
+  const js: JsKernels['expGrad'] = (g, v, dx, a, b) => {
+    const [p, q] = rounded(dx, a, b)
+    map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
+  }
+  kernels({ [kernel]: js }, { [kernel]: row.gradTolerance })
   return rule({
     name: kernel,
     strided: true,
@@ -66,12 +82,11 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
 /** The op of a row: a function of a tensor and the row's parameters. */
 function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tensor {
   const kernel = name as 'exp'
-  kernels({
-    [kernel]: ((x, y, a, b) => {
-      const [p, q] = rounded(y, a, b)
-      map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
-    }) as JsKernels['exp'],
-  })
+  const js: JsKernels['exp'] = (x, y, a, b) => {
+    const [p, q] = rounded(y, a, b)
+    map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
+  }
+  kernels({ [kernel]: js }, { [kernel]: row.tolerance })
   const gradient = row.df && gradientRule(name, row)
   const saves = row.saves === 'y' ? { output: true } : { inputs: [0] }
   const self: Rule<Parameters> = rule({
@@ -99,6 +114,11 @@ function plain(name: string, row: UnaryRow): SameShape<[]> {
 /** Slopes are 0 wherever they exist. */
 const flat = (g: Tensor): Tensor => mul(g, 0)
 
+function number(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value
+  throw new OptionError(op, `${name} must be a number, got ${String(value)}`)
+}
+
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 /** −x. int32 wraps. */
@@ -121,22 +141,38 @@ export const ceil: SameShape<[]> = plain('ceil', { f: Math.ceil, grad: flat })
 /** The nearest whole number; halves go to the even one. */
 export const round: SameShape<[]> = plain('round', { f: roundEven, grad: flat })
 /** eˣ. */
-export const exp: SameShape<[]> = plain('exp', { f: Math.exp, saves: 'y', df: (g, y) => g * y, slope: y => y })
+export const exp: SameShape<[]> = plain('exp', {
+  f: Math.exp,
+  saves: 'y',
+  df: (g, y) => g * y,
+  slope: y => y,
+  tolerance: ulp(2),
+})
 /** eˣ − 1, exact near 0. */
 export const expm1: SameShape<[]> = plain('expm1', {
   f: Math.expm1,
   saves: 'y',
   df: (g, y) => g * (y + 1),
   slope: y => add(y, 1),
+  tolerance: ulp(2.5),
+  gradTolerance: ulp(2),
 })
 /** The natural logarithm. */
-export const log: SameShape<[]> = plain('log', { f: Math.log, saves: 'x', df: (g, x) => g / x, slope: x => div(1, x) })
+export const log: SameShape<[]> = plain('log', {
+  f: Math.log,
+  saves: 'x',
+  df: (g, x) => g / x,
+  slope: x => div(1, x),
+  tolerance: ulp(1.5),
+})
 /** log(1 + x), exact near 0. */
 export const log1p: SameShape<[]> = plain('log1p', {
   f: Math.log1p,
   saves: 'x',
   df: (g, x) => g / (x + 1),
   slope: x => div(1, add(x, 1)),
+  tolerance: ulp(2.5),
+  gradTolerance: ulp(2),
 })
 /** √x. */
 export const sqrt: SameShape<[]> = plain('sqrt', {
@@ -151,6 +187,8 @@ export const rsqrt: SameShape<[]> = plain('rsqrt', {
   saves: 'y',
   df: (g, y) => g * -0.5 * y * y * y,
   slope: y => mul(mul(square(y), y), -0.5),
+  tolerance: ulp(2),
+  gradTolerance: ulp(3),
 })
 /** 1/x. */
 export const reciprocal: SameShape<[]> = plain('reciprocal', {
@@ -158,6 +196,7 @@ export const reciprocal: SameShape<[]> = plain('reciprocal', {
   saves: 'y',
   df: (g, y) => -g * y * y,
   slope: y => neg(square(y)),
+  gradTolerance: ulp(2),
 })
 /** Sine of x in radians. */
 export const sin: SameShape<[]> = plain('sin', {
@@ -165,6 +204,8 @@ export const sin: SameShape<[]> = plain('sin', {
   saves: 'x',
   df: (g, x) => g * Math.cos(x),
   slope: x => cos(x),
+  tolerance: ulp(2.5),
+  gradTolerance: ulp(4),
 })
 /** Cosine of x in radians. */
 export const cos: SameShape<[]> = plain('cos', {
@@ -172,6 +213,8 @@ export const cos: SameShape<[]> = plain('cos', {
   saves: 'x',
   df: (g, x) => -g * Math.sin(x),
   slope: x => neg(sin(x)),
+  tolerance: ulp(2.5),
+  gradTolerance: ulp(4),
 })
 /** The hyperbolic tangent. */
 export const tanh: SameShape<[]> = plain('tanh', {
@@ -179,6 +222,9 @@ export const tanh: SameShape<[]> = plain('tanh', {
   saves: 'y',
   df: (g, y) => g * (1 - y * y),
   slope: y => sub(1, square(y)),
+  tolerance: ulp(2.5),
+  // y² is rounded before it cancels against 1.
+  gradTolerance: ulpAnd(2, ['g'], g => 2 * eps * Math.abs(g)),
 })
 /** σ(x) = 1/(1 + e⁻ˣ). */
 export const sigmoid: SameShape<[]> = plain('sigmoid', {
@@ -186,6 +232,8 @@ export const sigmoid: SameShape<[]> = plain('sigmoid', {
   saves: 'y',
   df: (g, y) => g * y * (1 - y),
   slope: y => mul(y, sub(1, y)),
+  tolerance: ulp(3.5),
+  gradTolerance: ulp(3),
 })
 /** max(x, 0); its gradient at 0 is 0. NaN stays NaN. */
 export const relu: SameShape<[]> = plain('relu', {
@@ -201,6 +249,11 @@ export const silu: SameShape<[]> = plain('silu', {
   saves: 'x',
   df: (g, x) => g * siluSlope(x),
   slope: x => mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)),
+  // e⁻ˣ overflows where σ < 2⁻¹²⁶, and then |x| times as much of the product is lost.
+  tolerance: ulpAnd(5, ['x'], x => finite(2 * Math.abs(x) * smallestNormal)),
+  gradTolerance: ulpAnd(4, ['g', 'v'], (g, x) =>
+    finite(Math.abs(g) * (eps * logistic(x) * (8 + 8 * Math.abs(x)) + 2 * Math.abs(x) * smallestNormal)),
+  ),
 })
 /** log(1 + eˣ), without overflow. */
 export const softplus: SameShape<[]> = plain('softplus', {
@@ -208,6 +261,8 @@ export const softplus: SameShape<[]> = plain('softplus', {
   saves: 'x',
   df: (g, x) => g * logistic(x),
   slope: x => sigmoid(x),
+  tolerance: ulp(2.5),
+  gradTolerance: ulp(4.5),
 })
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt. */
 export const erf: SameShape<[]> = plain('erf', {
@@ -215,6 +270,9 @@ export const erf: SameShape<[]> = plain('erf', {
   saves: 'x',
   df: (g, x) => g * twoOverRootPi * Math.exp(-x * x),
   slope: x => mul(exp(neg(square(x))), twoOverRootPi),
+  tolerance: ulp(2.5),
+  // e^(−x²) has the rounding of x² as a relative error.
+  gradTolerance: ulpAnd(4, ['g', 'v'], (g, x) => finite(Math.abs(g) * eps * 2 * x * x * Math.exp(-x * x))),
 })
 
 const leaky = unary('leakyRelu', {
@@ -232,6 +290,8 @@ const eluRow = unary('elu', {
   saves: 'x',
   df: (g, x, a) => (x > 0 ? g : g * a * Math.exp(x)),
   slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(where(greater(x, 0), 0, x)), a)),
+  tolerance: ulp(3.5),
+  gradTolerance: ulp(4),
 })
 /** x where x > 0, else alpha·(eˣ − 1). `alpha`: 1 unless given. Clevert et al. (2016). */
 export const elu: SameShape<[alpha?: number]> = ((x, alpha = 1) =>
@@ -246,12 +306,23 @@ const geluExact = unary('gelu', {
       mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5),
       mul(x, mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI))),
     ),
+  // Φ below 2⁻¹²⁶ is 0 natively, and then |x| times as much of the product is lost.
+  tolerance: ulpAnd(8, ['x'], x => finite(2 * Math.abs(x) * smallestNormal)),
+  gradTolerance: ulpAnd(4, ['g', 'v'], (g, x) =>
+    finite(Math.abs(g) * eps * (8 + Math.abs(x) * normalDensity(x) * (x * x + 8))),
+  ),
 })
 const geluTanh = unary('geluTanh', {
   f: x => x * tanhCdf(x),
   saves: 'x',
   df: (g, x) => g * geluTanhSlope(x),
   slope: tanhSlope,
+  // σ of an argument z with a relative error of 3ε is off by |z|·3ε, relatively.
+  tolerance: ulpAnd(6, ['x'], x => finite(4 * eps * Math.abs(x * tanhCdf(x) * tanhArgument(x)))),
+  gradTolerance: ulpAnd(6, ['g', 'v'], (g, x) => {
+    const [p, z, slope] = [tanhCdf(x), Math.abs(tanhArgument(x)), 2 * tanhScale * (1 + 3 * 0.044715 * x * x)]
+    return finite(Math.abs(g) * eps * (p * (4 * z + 8) + Math.abs(x) * slope * p * ((1 - p) * (4 * z + 12) + 2)))
+  }),
 })
 /** x·Φ(x), Φ the normal distribution function; `approximate: 'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
 export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' }]> = ((x, options = {}) => {
@@ -275,66 +346,6 @@ export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, 
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
   return clampRow(x, { a, b })
 }) as SameShape<[min: number | null, max?: number | null]>
-
-// ---- formulas of the JS kernels --------------------------------------------------------------------------------------
-
-function number(op: string, name: string, value: unknown): number {
-  if (typeof value === 'number' && !Number.isNaN(value)) return value
-  throw new OptionError(op, `${name} must be a number, got ${String(value)}`)
-}
-
-function roundEven(x: number): number {
-  const r = Math.round(x)
-  return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r
-}
-
-function logistic(x: number): number {
-  return 1 / (1 + Math.exp(-x))
-}
-
-function siluSlope(x: number): number {
-  const s = logistic(x)
-  return s * (1 + x * (1 - s))
-}
-
-const twoOverRootPi = 2 / Math.sqrt(Math.PI)
-
-/** 2/√π·e^(−x²)·Σ 2ⁿx²ⁿ⁺¹/(2n+1)!!, whose terms are all positive; ±1 where float64 cannot tell it from 1. */
-function errorFunction(x: number): number {
-  if (Number.isNaN(x)) return x
-  if (Math.abs(x) > 6) return Math.sign(x)
-  let term = x
-  let sum = x
-  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-    term *= (2 * x * x) / (2 * n + 1)
-    sum += term
-  }
-  return twoOverRootPi * Math.exp(-x * x) * sum
-}
-
-function normalDensity(x: number): number {
-  return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI)
-}
-
-/** Φ(x); far left by the continued fraction of Laplace, since 1 + erf would lose all digits there. */
-function normalCdf(x: number): number {
-  if (x > -3) return 0.5 * (1 + errorFunction(x * Math.SQRT1_2))
-  let fraction = 0
-  for (let k = 60; k >= 1; k--) fraction = k / (-x + fraction)
-  return normalDensity(x) / (-x + fraction)
-}
-
-const tanhScale = Math.sqrt(2 / Math.PI)
-
-function tanhCdf(x: number): number {
-  return logistic(2 * tanhScale * (x + 0.044715 * x ** 3))
-}
-
-function geluTanhSlope(x: number): number {
-  const p = tanhCdf(x)
-  const z = Math.max(-16, Math.min(16, x)) // p(1 − p) is 0 there; without it, infinite x would give 0·∞
-  return p + z * p * (1 - p) * 2 * tanhScale * (1 + 3 * 0.044715 * z * z)
-}
 
 function tanhSlope(x: Tensor): Tensor {
   const p = sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * tanhScale))

@@ -4,7 +4,7 @@ import { type Executor, events } from './executor.js'
 import { IndexFault, type JsKernels, type Strided } from './js.js'
 import { commands, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
-import { type Arguments, errorBeyond, flushed, type Tolerance, tolerances } from './tolerance.js'
+import { type Arguments, errorBeyond, flushed, type Tolerance } from './tolerance.js'
 
 /** Where a native kernel and its JS twin differ by more than the kernel allows: the worst element of one output. */
 export interface Difference {
@@ -110,6 +110,8 @@ function flatten({ data, offset, dims, strides }: Strided): Float64Array {
   return result
 }
 
+type Tolerances = { readonly [kernel: string]: Tolerance | undefined }
+
 export class LockstepExecutor implements Executor {
   readonly differences: Difference[] = []
   /** How often each kernel was compared. */
@@ -119,15 +121,17 @@ export class LockstepExecutor implements Executor {
   source: () => string = () => ''
   private readonly native: Executor
   private readonly kernels: JsKernels
+  private readonly tolerances: Tolerances
   private readonly onEvents: () => void
   private readonly settled = new Map<number, number>()
   private list: number[] = []
   private tickets = firstTicket
   private guarded = false
 
-  constructor(native: Executor, kernels: JsKernels, onEvents: () => void) {
+  constructor(native: Executor, kernels: JsKernels, tolerances: Tolerances, onEvents: () => void) {
     this.native = native
     this.kernels = kernels
+    this.tolerances = tolerances
     this.onEvents = onEvents
   }
 
@@ -255,8 +259,7 @@ export class LockstepExecutor implements Executor {
 
   private compare(row: Row, o: Operand, js: Buf, native: Buf | undefined, call: Arguments): void {
     const [ours, theirs] = [flatten(view(o, native ?? js.map(() => Number.NaN))), flatten(view(o, js))]
-    const tolerance: Tolerance = tolerances[row.name as keyof typeof tolerances]
-    const bound = tolerance === 'exact' ? undefined : tolerance(call, o.name)
+    const bound = this.tolerances[row.name]?.(call, o.name)
     let worst: Pick<Difference, 'index' | 'native' | 'js' | 'error' | 'allowed'> | undefined
     let count = 0
     for (let i = 0; i < ours.length; i++) {

@@ -230,21 +230,6 @@ template <Bool settles> void search(Task& task, StridedIn<Bool> x, Out<Bool> y, 
   });
 }
 
-template <class T> void cumsumAll(Task& task, In<T> x, Out<T> y, Size outer, Size n, Size inner) {
-  if (y.size == 0) return; // then n * inner may be too large for int64
-  forRange(task, outer, ceilDiv(cheapGrain, n * maxOf2(inner, 1)), [&](i64 begin, i64 end) {
-    for (i64 o = begin; o < end; o++)
-      for (i64 i = 0; i < inner; i++) {
-        typename TotalOf<T>::type total = 0;
-        for (i64 k = 0; k < n; k++) {
-          const i64 at = (o * n + k) * inner + i;
-          total = Sum::join(total, typename TotalOf<T>::type(x.data[at]));
-          y.data[at] = finish(total, 1);
-        }
-      }
-  });
-}
-
 } // namespace
 
 namespace gradus::GRADUS_ISA {
@@ -264,11 +249,6 @@ ARG(argmin, false, float) ARG(argmin, false, int32_t)
 
 void any(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) { search<1>(task, x, y, kept); }
 void all(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) { search<0>(task, x, y, kept); }
-
-void cumsum(Task& task, In<float> x, Out<float> y, Size outer, Size n, Size inner) { cumsumAll(task, x, y, outer, n, inner); }
-void cumsum(Task& task, In<int32_t> x, Out<int32_t> y, Size outer, Size n, Size inner) {
-  cumsumAll(task, x, y, outer, n, inner);
-}
 
 // ∂ ∏x / ∂xₖ is the product of all the others. What cannot be divided out again is counted instead of multiplied.
 void prodGrad(Task& task, In<float> g, In<float> x, Out<float> dx, Size outer, Size n, Size inner) {

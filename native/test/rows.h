@@ -36,11 +36,15 @@ inline std::vector<RowOfTest> allRows() {
 
 // The cases of a row, or none where native/test/plans.h has nothing for it.
 inline Plan planOf(const RowOfTest& row) {
-  int inputs = 0;
+  int inputs = 0, strided = 0;
   size_t numbers = 0;
-  for (const Parameter& p : row.parameters) inputs += p.use == Use::in, numbers += p.use == Use::number;
+  for (const Parameter& p : row.parameters) inputs += p.use == Use::in, strided += p.strided, numbers += p.use == Use::number;
   const auto found = plans().find(row.name);
-  if (found == plans().end()) return row.group == Group::elementwise ? elementwise(inputs, numbers) : Plan{};
+  if (found == plans().end()) {
+    if (row.group == Group::elementwise) return elementwise(inputs, numbers);
+    if (row.group == Group::reduction && numbers == 3 && strided == 0) return slices(int(row.parameters.size() - numbers), 1);
+    return {};
+  }
   const Plan plan = found->second();
   for (const Planned& p : plan)
     if (p.operands.size() + p.numbers.size() != row.parameters.size() || p.numbers.size() != numbers) return {};

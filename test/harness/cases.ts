@@ -1,4 +1,5 @@
 /** What a test case is: one line of data. Which checks it buys is decided in ops.test.ts. */
+import { readdirSync } from 'node:fs'
 import type { Buf, DType } from '../../lib/dtype.js'
 import { isFloating } from '../../lib/dtype.js'
 import * as gradus from '../../lib/index.js'
@@ -45,6 +46,16 @@ export interface Family {
   readonly stem: string
   readonly cases: readonly Case[]
 }
+
+const folder = new URL('../ops/', import.meta.url)
+
+/** Every file of test/ops. */
+export const families: readonly Family[] = await Promise.all(
+  readdirSync(folder).map(async file => {
+    const { cases }: Pick<Family, 'cases'> = await import(new URL(file, folder).href)
+    return { stem: file.replace('.ts', ''), cases }
+  }),
+)
 
 export function titleOf(c: Case): string {
   const inputs = c.inputs.map(i => `${i.dtype === 'float32' ? '' : i.dtype}[${i.shape}]`).join(' ')

@@ -1,4 +1,4 @@
-import { type Case, type Family, of } from '../harness/cases.js'
+import { type Case, of } from '../harness/cases.js'
 import { lanes, real, special, specialPairs, truth, values, whole } from '../harness/shapes.js'
 
 const pairs = [
@@ -36,31 +36,28 @@ const everyFunction: Case[] = [
   ]),
 ]
 
-export const compare: Family = {
-  stem: 'compare',
-  cases: [
-    ...everyFunction,
-    ...lanes.map(n => of('where', [truth([n]), real([n]), real([n])])),
-    of('where', [truth([3, 1]), real([4]), real([3, 4])]),
-    of('where', [truth([2, 3, 1]), real([1, 4]), real([])]),
-    of('where', [real([5]), real([5]), real([5])], { note: 'float condition', noGradCheck: 'steps in the condition' }),
-    of('where', [truth([6]), whole([6]), whole([6])], { dtype: 'int32' }),
-    of('where', [truth([6]), truth([6]), truth([6])], { dtype: 'bool' }),
-    of('where', [truth([5]), real([5])], { args: [2] }),
-    of('where', [truth([5])], { args: [1, 0], dtype: 'float32' }),
-    of('where', [truth([0, 3]), real([3]), real([])], { shape: [0, 3] }),
-    of('where', [truth([]), real([]), real([])], { shape: [] }),
-    of('where', [truth([300, 1]), real([301]), real([300, 1])], { note: 'rows shared by threads', large: true }),
-    of('where', [values([true, false], 'bool'), values([1, NaN]), values([NaN, 2])], {
-      expect: [1, 2],
-      noGradCheck: 'NaN',
-    }),
-    of('equal', [values([1, NaN, 3]), values([1, NaN, 4])], { expect: [true, false, false] }),
-    of('less', [values([1, 2]), values([1.5])], { expect: [true, false] }),
-    of('logicalAnd', [values([0, NaN, 2]), values([1, 1, 1])], { expect: [false, true, true] }),
-    of('less', [real([40001]), real([40001])], { note: 'shared by threads' }),
-    of('where', [truth([2]), real([3]), real([1])], {
-      throws: /^where: shapes \[2\] and \[3\] and \[1\] do not broadcast/,
-    }),
-  ],
-}
+export const cases: readonly Case[] = [
+  ...everyFunction,
+  ...lanes.map(n => of('where', [truth([n]), real([n]), real([n])])),
+  of('where', [truth([3, 1]), real([4]), real([3, 4])]),
+  of('where', [truth([2, 3, 1]), real([1, 4]), real([])]),
+  of('where', [real([5]), real([5]), real([5])], { note: 'float condition', noGradCheck: 'steps in the condition' }),
+  of('where', [truth([6]), whole([6]), whole([6])], { dtype: 'int32' }),
+  of('where', [truth([6]), truth([6]), truth([6])], { dtype: 'bool' }),
+  of('where', [truth([5]), real([5])], { args: [2] }),
+  of('where', [truth([5])], { args: [1, 0], dtype: 'float32' }),
+  of('where', [truth([0, 3]), real([3]), real([])], { shape: [0, 3] }),
+  of('where', [truth([]), real([]), real([])], { shape: [] }),
+  of('where', [truth([300, 1]), real([301]), real([300, 1])], { note: 'rows shared by threads', large: true }),
+  of('where', [values([true, false], 'bool'), values([1, NaN]), values([NaN, 2])], {
+    expect: [1, 2],
+    noGradCheck: 'NaN',
+  }),
+  of('equal', [values([1, NaN, 3]), values([1, NaN, 4])], { expect: [true, false, false] }),
+  of('less', [values([1, 2]), values([1.5])], { expect: [true, false] }),
+  of('logicalAnd', [values([0, NaN, 2]), values([1, 1, 1])], { expect: [false, true, true] }),
+  of('less', [real([40001]), real([40001])], { note: 'shared by threads' }),
+  of('where', [truth([2]), real([3]), real([1])], {
+    throws: /^where: shapes \[2\] and \[3\] and \[1\] do not broadcast/,
+  }),
+]

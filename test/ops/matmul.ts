@@ -1,4 +1,4 @@
-import { type Case, type Family, of } from '../harness/cases.js'
+import { type Case, of } from '../harness/cases.js'
 import { anyShape, lanes, real, special, truth, values, whole } from '../harness/shapes.js'
 
 const [m, k, n] = anyShape('matmul', 3, 40)
@@ -35,67 +35,64 @@ const everySize: Case[] = [
   ]),
 ]
 
-export const matmul: Family = {
-  stem: 'matmul',
-  cases: [
-    ...everySize,
-    of('matmul', [real([m, k]), real([k, n])], { note: 'random shape' }),
-    of('matmul', [real([3]), real([3])], { shape: [] }),
-    of('matmul', [real([3]), real([3, 2])], { shape: [2] }),
-    of('matmul', [real([2, 3]), real([3])], { shape: [2] }),
-    of('matmul', [real([4, 2, 3]), real([3, 5])], { shape: [4, 2, 5] }),
-    of('matmul', [real([4, 1, 2, 3]), real([5, 3, 2])], { shape: [4, 5, 2, 2] }),
-    of('matmul', [real([2, 3]), real([4, 3, 2])], { shape: [4, 2, 2] }),
-    of('matmul', [real([0, 2, 3]), real([3, 2])], { shape: [0, 2, 2] }),
-    of('matmul', [real([2, 0]), real([0, 3])], {
-      expect: [
-        [0, 0, 0],
-        [0, 0, 0],
-      ],
-    }),
-    of('matmul', [real([60, 20, 24]), real([60, 24, 18])], { note: 'many small products, one thread each' }),
-    of('matmul', [real([40, 9, 700]), real([700, 11])], { note: 'small products with blocks of K', large: true }),
-    of('matmul', [real([2, 130, 260]), real([2, 260, 131])], { note: 'few large products, threads in each' }),
-    of('matmul', [real([4, 140, 180]), real([180, 190])], {
-      note: 'large products by size, threads in each',
-      large: true,
-      run: (a, b) => a.detach().matmul(b.detach()),
-    }),
-    of('matmul', [real([8, 50, 3, 6])], {
-      note: 'heads: strided batch',
-      run: x => x.permute([0, 2, 1, 3]).matmul(x.permute([0, 2, 3, 1])),
-    }),
-    of('matmul', [real([20, 31]), real([31, 20])], {
-      note: 'strided both ways',
-      run: (a, b) => a.slice(null, [null, null, -2]).matmul(b.slice([null, null, -2], [null, null, 3])),
-    }),
-    of('matmul', [whole([13, 7]), whole([7, 11])], { dtype: 'int32' }),
-    of('matmul', [whole([5, 60, 70]), whole([70, 40])], { dtype: 'int32', note: 'shared by threads' }),
-    of('matmul', [values([[65536]], 'int32'), values([[65536]], 'int32')], { expect: [[0]], note: 'wraps' }),
-    of('matmul', [truth([3, 4]), truth([4, 2])], { dtype: 'int32' }),
-    of('matmul', [whole([2, 3]), real([3, 2])], { dtype: 'float32' }),
-    of('matmul', [special, special], {
-      note: 'special values',
-      run: (a, b) => a.unsqueeze(1).matmul(b.unsqueeze(0)),
-      noGradCheck: 'not finite',
-    }),
-    of(
-      'matmul',
-      [
-        values([
-          [1, 2],
-          [3, 4],
-        ]),
-        values([1, 10]),
-      ],
-      { expect: [21, 43] },
-    ),
-    of('matmul', [real([2, 3]), real([4, 5])], {
-      throws: /^matmul: inner sizes must match, got \[2, 3\] × \[4, 5\] \(3 ≠ 4\)\. Hint: transpose one operand\?/,
-    }),
-    of('matmul', [real([]), real([4, 5])], {
-      throws: /^matmul: operands must have at least one dim.*Hint: use mul\(\) for scalars/,
-    }),
-    of('matmul', [real([2, 3, 4]), real([3, 4, 5])], { throws: /^matmul: shapes \[2\] and \[3\] do not broadcast/ }),
-  ],
-}
+export const cases: readonly Case[] = [
+  ...everySize,
+  of('matmul', [real([m, k]), real([k, n])], { note: 'random shape' }),
+  of('matmul', [real([3]), real([3])], { shape: [] }),
+  of('matmul', [real([3]), real([3, 2])], { shape: [2] }),
+  of('matmul', [real([2, 3]), real([3])], { shape: [2] }),
+  of('matmul', [real([4, 2, 3]), real([3, 5])], { shape: [4, 2, 5] }),
+  of('matmul', [real([4, 1, 2, 3]), real([5, 3, 2])], { shape: [4, 5, 2, 2] }),
+  of('matmul', [real([2, 3]), real([4, 3, 2])], { shape: [4, 2, 2] }),
+  of('matmul', [real([0, 2, 3]), real([3, 2])], { shape: [0, 2, 2] }),
+  of('matmul', [real([2, 0]), real([0, 3])], {
+    expect: [
+      [0, 0, 0],
+      [0, 0, 0],
+    ],
+  }),
+  of('matmul', [real([60, 20, 24]), real([60, 24, 18])], { note: 'many small products, one thread each' }),
+  of('matmul', [real([40, 9, 700]), real([700, 11])], { note: 'small products with blocks of K', large: true }),
+  of('matmul', [real([2, 130, 260]), real([2, 260, 131])], { note: 'few large products, threads in each' }),
+  of('matmul', [real([4, 140, 180]), real([180, 190])], {
+    note: 'large products by size, threads in each',
+    large: true,
+    run: (a, b) => a.detach().matmul(b.detach()),
+  }),
+  of('matmul', [real([8, 50, 3, 6])], {
+    note: 'heads: strided batch',
+    run: x => x.permute([0, 2, 1, 3]).matmul(x.permute([0, 2, 3, 1])),
+  }),
+  of('matmul', [real([20, 31]), real([31, 20])], {
+    note: 'strided both ways',
+    run: (a, b) => a.slice(null, [null, null, -2]).matmul(b.slice([null, null, -2], [null, null, 3])),
+  }),
+  of('matmul', [whole([13, 7]), whole([7, 11])], { dtype: 'int32' }),
+  of('matmul', [whole([5, 60, 70]), whole([70, 40])], { dtype: 'int32', note: 'shared by threads' }),
+  of('matmul', [values([[65536]], 'int32'), values([[65536]], 'int32')], { expect: [[0]], note: 'wraps' }),
+  of('matmul', [truth([3, 4]), truth([4, 2])], { dtype: 'int32' }),
+  of('matmul', [whole([2, 3]), real([3, 2])], { dtype: 'float32' }),
+  of('matmul', [special, special], {
+    note: 'special values',
+    run: (a, b) => a.unsqueeze(1).matmul(b.unsqueeze(0)),
+    noGradCheck: 'not finite',
+  }),
+  of(
+    'matmul',
+    [
+      values([
+        [1, 2],
+        [3, 4],
+      ]),
+      values([1, 10]),
+    ],
+    { expect: [21, 43] },
+  ),
+  of('matmul', [real([2, 3]), real([4, 5])], {
+    throws: /^matmul: inner sizes must match, got \[2, 3\] × \[4, 5\] \(3 ≠ 4\)\. Hint: transpose one operand\?/,
+  }),
+  of('matmul', [real([]), real([4, 5])], {
+    throws: /^matmul: operands must have at least one dim.*Hint: use mul\(\) for scalars/,
+  }),
+  of('matmul', [real([2, 3, 4]), real([3, 4, 5])], { throws: /^matmul: shapes \[2\] and \[3\] do not broadcast/ }),
+]

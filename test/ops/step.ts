@@ -1,7 +1,7 @@
 import { concat, noGrad, zeros } from '../../lib/index.js'
 import { type AdamNumbers, adamStep, type SgdNumbers, sgdStep } from '../../lib/ops/step.js'
 import type { Tensor } from '../../lib/tensor.js'
-import { type Case, type Family, of } from '../harness/cases.js'
+import { type Case, of } from '../harness/cases.js'
 import { lanes, real, values } from '../harness/shapes.js'
 
 const like = (x: Tensor, n = x.size) => zeros([n], { dtype: x.dtype, device: x.device })
@@ -42,29 +42,26 @@ const pair = (n: number) => [real([n]), real([n])]
 const one = (op: string, n: number, note: string, run: Case['run']) =>
   of(op, pair(n), { note, run, noGradCheck, noViews })
 
-export const step: Family = {
-  stem: 'step',
-  cases: [
-    ...lanes.flatMap(n => [
-      one('sgd', n, 'momentum', (w, g) => sgd(w, g, { momentum: 0.9 })),
-      one('adam', n, '', (w, g) => adam(w, g)),
-      one('adam', n, 'AMSGrad', (w, g) => adam(w, g, {}, true)),
-    ]),
-    one('sgd', 9, 'plain', (w, g) => sgd(w, g, {})),
-    one('sgd', 9, 'decay', (w, g) => sgd(w, g, { weightDecay: 0.3 })),
-    one('sgd', 9, 'dampening', (w, g) => sgd(w, g, { momentum: 0.8, dampening: 0.5 })),
-    one('sgd', 9, 'nesterov', (w, g) => sgd(w, g, { momentum: 0.8, nesterov: true, weightDecay: 0.1 })),
-    one('sgd', 70001, 'shared by threads', (w, g) => sgd(w, g, { momentum: 0.9 })),
-    one('adam', 9, 'decay', (w, g) => adam(w, g, { weightDecay: 0.3 })),
-    one('adam', 9, 'decoupled decay', (w, g) => adam(w, g, { weightDecay: 0.3, decoupled: true })),
-    one('adam', 9, 'Keras epsilon', (w, g) => adam(w, g, { rawEpsilon: true, epsilon: 1e-3 }, true)),
-    one('adam', 70001, 'shared by threads', (w, g) => adam(w, g)),
-    of('sgd', [values([1]), values([1])], {
-      run: (w, g) => sgd(w, g, { momentum: 0.5 }),
-      expect: [1 - 0.1 - 0.15 - 0.175, 1.75],
-      ulps: 2,
-      noGradCheck,
-      noViews,
-    }),
-  ],
-}
+export const cases: readonly Case[] = [
+  ...lanes.flatMap(n => [
+    one('sgd', n, 'momentum', (w, g) => sgd(w, g, { momentum: 0.9 })),
+    one('adam', n, '', (w, g) => adam(w, g)),
+    one('adam', n, 'AMSGrad', (w, g) => adam(w, g, {}, true)),
+  ]),
+  one('sgd', 9, 'plain', (w, g) => sgd(w, g, {})),
+  one('sgd', 9, 'decay', (w, g) => sgd(w, g, { weightDecay: 0.3 })),
+  one('sgd', 9, 'dampening', (w, g) => sgd(w, g, { momentum: 0.8, dampening: 0.5 })),
+  one('sgd', 9, 'nesterov', (w, g) => sgd(w, g, { momentum: 0.8, nesterov: true, weightDecay: 0.1 })),
+  one('sgd', 70001, 'shared by threads', (w, g) => sgd(w, g, { momentum: 0.9 })),
+  one('adam', 9, 'decay', (w, g) => adam(w, g, { weightDecay: 0.3 })),
+  one('adam', 9, 'decoupled decay', (w, g) => adam(w, g, { weightDecay: 0.3, decoupled: true })),
+  one('adam', 9, 'Keras epsilon', (w, g) => adam(w, g, { rawEpsilon: true, epsilon: 1e-3 }, true)),
+  one('adam', 70001, 'shared by threads', (w, g) => adam(w, g)),
+  of('sgd', [values([1]), values([1])], {
+    run: (w, g) => sgd(w, g, { momentum: 0.5 }),
+    expect: [1 - 0.1 - 0.15 - 0.175, 1.75],
+    ulps: 2,
+    noGradCheck,
+    noViews,
+  }),
+]
