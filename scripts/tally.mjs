@@ -1,4 +1,4 @@
-// Runs test programs that end with "N passed, N failed", and adds their counts up.
+// Runs test programs that end with "N checks, N failed". Each program is one test: it passes if all its checks do.
 import { spawnSync } from 'node:child_process'
 
 /** The output of a command, or undefined where it is not installed. */
@@ -23,7 +23,7 @@ export class Tally {
     console.log(`skipped ${text}`)
   }
 
-  /** Runs a test program. A crash, or no last line, is one failure. */
+  /** Runs a test program. A crash, a sanitizer's report, or no last line is a failure. */
   run(title, command, args = [], env = {}) {
     const start = Date.now()
     const result = spawnSync(command, args, {
@@ -33,23 +33,14 @@ export class Tally {
       env: { ...process.env, ...env },
     })
     const text = result.stdout ?? ''
-    const counts = text.trimEnd().match(/(?:^|\n)(\d+) passed, (\d+) failed$/)
-    const absent = text.match(/(?:^|\n)(\d+) skipped\n/)
-    if (absent) this.skipped += Number(absent[1])
-    if (counts) {
-      this.passed += Number(counts[1])
-      this.failed += Number(counts[2])
-    } else if (/^skipped$/m.test(text)) {
-      this.skip(title)
-      return
-    }
-    // Some programs count no failure but are ended by a sanitizer.
-    const ended = result.status !== 0 && !(counts && Number(counts[2]) > 0)
-    if (ended) this.failed++
-    const good = result.status === 0 && counts
-    const how = counts ? counts[0].trim() : (result.error?.message ?? result.signal ?? `exit code ${result.status}`)
-    console.log(`${good ? 'ok      ' : 'FAILED  '}${title}: ${how} (${((Date.now() - start) / 1000).toFixed(1)} s)`)
-    if (!good) console.log(tail(text, 40) + tail(result.stderr ?? '', 60))
+    const took = `(${((Date.now() - start) / 1000).toFixed(1)} s)`
+    if (/^skipped$/m.test(text)) return this.skip(title)
+    this.skipped += Number(text.match(/^(\d+) skipped$/m)?.[1] ?? 0)
+    const counts = text.trimEnd().match(/(?:^|\n)(\d+ checks, \d+ failed)$/)
+    const ok = result.status === 0 && counts?.[1].endsWith(' 0 failed')
+    const how = counts?.[1] ?? result.error?.message ?? result.signal ?? `exit code ${result.status}`
+    this.check(ok, `${title}: ${how} ${took}`)
+    if (!ok) console.log(tail(text, 40) + tail(result.stderr ?? '', 60))
   }
 
   /** Builds something; a failure is counted and shown. */

@@ -1,4 +1,4 @@
-// Counting checks, for plain C++ test programs. The last line of each program is "N passed, N failed".
+// Counting checks, for plain C++ test programs. The last line of each program is "N checks, N failed".
 #pragma once
 #include <atomic>
 #include <cstdio>
@@ -24,7 +24,7 @@ template <class... T> bool that(bool ok, const char* format, T... values) {
 }
 
 inline int finish() {
-  std::printf("%ld passed, %ld failed\n", passed.load(), failed.load());
+  std::printf("%ld checks, %ld failed\n", passed + failed, failed.load());
   return failed.load() != 0;
 }
 

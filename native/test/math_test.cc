@@ -418,6 +418,6 @@ int main(int count, char** arguments) {
     if (wanted(u.name)) testUnary(u, everything ? 1 : stride);
   }
   if (wanted("pow")) testPow(everything ? 100000000 / L : 2000000 / L);
-  printf("%d passed, %d failed\n", passed, failed);
+  printf("%d checks, %d failed\n", passed + failed, failed);
   return failed != 0;
 }
