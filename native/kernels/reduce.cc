@@ -252,7 +252,8 @@ void all(Task& task, StridedIn<Bool> x, Out<Bool> y, Size kept) { search<0>(task
 
 // ∂ ∏x / ∂xₖ is the product of all the others. What cannot be divided out again is counted instead of multiplied.
 void prodGrad(Task& task, In<float> g, In<float> x, Out<float> dx, Size outer, Size n, Size inner) {
-  forRange(task, outer, ceilDiv(cheapGrain, maxOf2(n * inner, 1)), [&](i64 begin, i64 end) {
+  if (dx.size == 0) return; // then n * inner may be too large for int64
+  forRange(task, outer, ceilDiv(cheapGrain, n * inner), [&](i64 begin, i64 end) {
     for (i64 o = begin; o < end; o++)
       for (i64 i = 0; i < inner; i++) {
         const i64 first = o * n * inner + i;

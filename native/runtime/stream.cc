@@ -25,7 +25,7 @@ void Stream::loop() {
   for (bool trimmed = true;;) {
     const auto ready = [&] { return stop.load() || (!queue.empty() && !busy); };
     if (!changed.wait_for(hold, std::chrono::seconds(1), ready)) {
-      if (trimmed) changed.wait(hold, ready);
+      if (trimmed) threads::sleep(changed, hold, ready);
       else {
         hold.unlock();
         memory::trim(); // idle for a second: give memory back
@@ -75,7 +75,7 @@ void Stream::submit(const double* words, i64 count, const double* slots, i64 slo
 void Stream::runInline(const double* words, i64 count, const double* slots, i64 slotCount) {
   {
     std::unique_lock<std::mutex> hold(lock);
-    changed.wait(hold, [&] { return stop.load() || (queue.empty() && !busy); });
+    threads::sleep(changed, hold, [&] { return stop.load() || (queue.empty() && !busy); });
     if (stop.load()) return;
     busy = true;
   }
@@ -89,7 +89,7 @@ void Stream::runInline(const double* words, i64 count, const double* slots, i64 
 
 void Stream::waitBelow(double cost) {
   std::unique_lock<std::mutex> hold(lock);
-  changed.wait(hold, [&] { return stop.load() || costInFlight <= cost || (queue.empty() && !busy); });
+  threads::sleep(changed, hold, [&] { return stop.load() || costInFlight <= cost || (queue.empty() && !busy); });
 }
 
 double Stream::inFlight() {
@@ -104,7 +104,7 @@ void Stream::close() {
     stop.store(true);
     running = std::exchange(thread, nullptr);
     changed.notify_all();
-    changed.wait(hold, [&] { return !busy; });
+    threads::sleep(changed, hold, [&] { return !busy; });
   }
   if (running) threads::join(running);
 }

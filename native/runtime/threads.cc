@@ -87,7 +87,7 @@ void work(void* argument) {
     if (p.epoch.load(std::memory_order_acquire) == seen) {
       std::unique_lock<std::mutex> hold(p.sleep);
       p.sleepers.fetch_add(1);
-      p.wake.wait(hold, [&] { return p.epoch.load(std::memory_order_acquire) != seen; });
+      sleep(p.wake, hold, [&] { return p.epoch.load(std::memory_order_acquire) != seen; });
       p.sleepers.fetch_sub(1);
     }
     seen = p.epoch.load(std::memory_order_acquire);
