@@ -46,9 +46,11 @@ async function checkLockstep(c: Case): Promise<void> {
   if (texts.length > 0) throw new Error(texts.join('\n'))
 }
 
-/** Multiples of ¼, whose sums and short products are exact in any order. */
+/** Powers of two from ¼ to 4, whose sums and products are exact in any order. */
 function exactData(c: Case): Buf[] {
-  return dataOf(c).map(data => (data instanceof Float32Array ? data.map(v => Math.round(v * 4) / 4) : data))
+  const exact = (v: number): number =>
+    v && Number.isFinite(v) ? Math.sign(v) * 2 ** Math.max(-2, Math.min(2, Math.round(Math.log2(Math.abs(v))))) : v
+  return dataOf(c).map(data => (data instanceof Float32Array ? data.map(exact) : data))
 }
 
 /** Views give the bits of their contiguous copies. */
