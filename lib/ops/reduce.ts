@@ -1,6 +1,6 @@
 /** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
 import { type DType, floatOf, promote } from '../dtype.js'
-import { checkOptions, OptionError, ShapeError } from '../errors.js'
+import { checkOptions, ShapeError } from '../errors.js'
 import type { JsKernels, Strided } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, eps, finite, sumError, ulp } from '../runtime/tolerance.js'
@@ -11,7 +11,7 @@ import { add, div, mul, sub } from './binary.js'
 import { equal, isFinite, where } from './compare.js'
 import { apply, applyTo, cast, checkTensor, copyTo, empty, kernels, type Rule, rule, type Saved } from './define.js'
 import { forOutputs } from './loops.js'
-import { exp, log, sqrt, square } from './unary.js'
+import { exp, log } from './unary.js'
 import { reshape } from './view.js'
 
 /** One axis, several, or all of them (undefined or null). Negative ones count from the end. */
@@ -22,13 +22,14 @@ export interface KeepDims {
 }
 
 /** Where a reduction goes: the reduced axes, and the result with and without them. */
-interface Plan {
+export interface Plan {
   readonly axes: readonly number[]
   readonly shape: Shape
   readonly kept: Shape
 }
 
-function plan(
+/** @internal Checks the arguments of a reduction. */
+export function plan(
   op: string,
   x: Tensor,
   axes: Axes | undefined,
@@ -323,30 +324,6 @@ export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 }
 
 // ---- compositions ----------------------------------------------------------------------------------------------------
-
-export interface VarianceOptions extends KeepDims {
-  /** The divisor is n − correction: 1 (default) for a sample, 0 for the whole population. */
-  correction?: number
-}
-
-/** The mean squared distance from the mean over `axes`, in two passes, so that nothing cancels. */
-export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
-  const p = plan('variance', x, axes, options, ['keepDims', 'correction'])
-  const { correction = 1 } = options
-  if (typeof correction !== 'number')
-    throw new OptionError('variance', `correction must be a number, got ${String(correction)}`)
-  const n = sizeOf(x.shape) / Math.max(sizeOf(p.kept), 1)
-  const centred = sub(x, mean(x, axes, { keepDims: true }))
-  return div(sum(square(centred), axes, { keepDims: options.keepDims }), Math.max(n - correction, 0))
-}
-
-/** The square root of the variance over `axes`. Where it is 0, so is its gradient. */
-export function std(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
-  const v = variance(x, axes, options)
-  // √ has an infinite slope at 0, which would turn the 0 of the variance's gradient into NaN.
-  const zero = equal(v, 0)
-  return where(zero, 0, sqrt(where(zero, 1, v)))
-}
 
 /** log Σ exp x over `axes`, without overflow. */
 export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {

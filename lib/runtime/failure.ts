@@ -40,3 +40,27 @@ const texts: readonly ((f: Failure) => GradusError)[] = [
 export function failureError(f: Failure): GradusError {
   return (texts[f.fault] ?? texts[texts.length - 1])(f)
 }
+
+/** The failures of a stream, and which of them nobody has been told of. */
+export class Failures {
+  private readonly all = new Map<number, Failure>()
+  private readonly unreported: number[] = []
+
+  add(error: number, failure: Failure): void {
+    this.all.set(error, failure)
+    this.unreported.push(error)
+  }
+
+  /**
+   * Throws the given failure, or the oldest that nobody has been told of; others wait in its `others`, since one mistake
+   * often fails several commands. After it, the stream goes on.
+   */
+  check(error: number): void {
+    const first = error || this.unreported[0]
+    if (!first) return
+    const thrown = failureError(this.all.get(first)!)
+    const others = this.unreported.splice(0).filter(e => e !== first)
+    thrown.others = others.map(e => failureError(this.all.get(e)!))
+    throw thrown
+  }
+}

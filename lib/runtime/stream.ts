@@ -2,7 +2,7 @@ import { type Buf, type DType, dtypes } from '../dtype.js'
 import { DeviceError, StateError } from '../errors.js'
 import { sizeOf } from '../shape.js'
 import { type Executor, events } from './executor.js'
-import { type Failure, failureError } from './failure.js'
+import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
@@ -70,8 +70,7 @@ export class Stream {
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
   private readonly pending = new Map<number, (error: number) => void>()
-  private readonly failures = new Map<number, Failure>()
-  private readonly unreported: number[] = []
+  private readonly failures = new Failures()
   private tickets = 0
   private closed = false
   private swept = 0
@@ -293,8 +292,7 @@ export class Stream {
       } else {
         const [, error, fault, id, tag, value, position] = list.subarray(i, i + 7)
         const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-        this.failures.set(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position })
-        this.unreported.push(error)
+        this.failures.add(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position })
         i += 7
       }
     }
@@ -302,21 +300,6 @@ export class Stream {
       this.holds = 0
       this.executor.hold(false)
     }
-  }
-
-  /**
-   * Throws the given failure, or the oldest that nobody has been told of; others wait in its `others`, since one mistake
-   * often fails several commands. After it, the stream goes on.
-   */
-  private check(error: number): void {
-    const first = error || this.unreported[0]
-    if (!first) return
-    const thrown = failureError(this.failures.get(first)!)
-    thrown.others = this.unreported
-      .splice(0)
-      .filter(e => e !== first)
-      .map(e => failureError(this.failures.get(e)!))
-    throw thrown
   }
 
   /** A ticket that will settle; known before its command is issued, which may run at once. */
@@ -338,7 +321,7 @@ export class Stream {
     if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
     if (this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0) this.runNow()
     else this.handOver()
-    this.check(await done)
+    this.failures.check(await done)
   }
 
   /** Fills `target` with a dense operand, at this place in the order; resolves when that has happened. */
@@ -353,7 +336,7 @@ export class Stream {
     })
     this.issueRead(op, ticket, from, target)
     this.runNow()
-    this.check(error)
+    this.failures.check(error)
   }
 
   /** Resolves when everything issued before has run. */
@@ -364,13 +347,13 @@ export class Stream {
   /** Runs everything issued so far, here and now. */
   synchronizeSync(): void {
     this.runNow()
-    this.check(0)
+    this.failures.check(0)
   }
 
   /** Throws a failure that is known already, without waiting. */
   checkFailures(): void {
     this.drain()
-    this.check(0)
+    this.failures.check(0)
   }
 
   // ---- effects, memory, end ------------------------------------------------------------------------------------------

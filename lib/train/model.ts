@@ -6,17 +6,17 @@ import { Sequential } from '../nn/container.js'
 import { checkCount, Module, type Parameter, type StateDict } from '../nn/module.js'
 import { isTensor } from '../ops/define.js'
 import { concat } from '../ops/movement.js'
-import { transpose } from '../ops/view.js'
 import { Optimizer } from '../optim/optimizer.js'
 import { defaultGenerator, type Generator, withGenerator } from '../random.js'
 import { type Device, defaultDevice } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format, type Shape, sizeOf } from '../shape.js'
+import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type BuildContext, buildLayers, type LayerSpec } from './layers.js'
 import { Measures, type MetricLike, RunningMeans } from './measures.js'
 import { type Measure, optimizerNamed } from './named.js'
 import { Progress, type ProgressStream, type Verbosity } from './progress.js'
+import { setWeights, summaryOf, weightsOf } from './weights.js'
 
 /** Samples: a tensor, or what `tensor()` accepts. */
 export type Data = Tensor | Values
@@ -303,51 +303,19 @@ export class Model {
 
   /** Weights as Keras lists them: layer by layer, kernels as [in, out]. */
   async getWeights(): Promise<Tensor[]> {
-    return this.parameters().map(p =>
-      p.rank === 2 && !this.isEmbedding(p) ? transpose(p.detach()).contiguous() : p.detach(),
-    )
+    return weightsOf(this.module)
   }
   /** Sets weights in the order and layout of `getWeights`. */
   setWeights(weights: readonly Data[]): void {
-    const parameters = this.parameters()
-    if (weights.length !== parameters.length)
-      throw new OptionError('setWeights', `expected ${parameters.length} arrays, got ${weights.length}`)
-    noGrad(() => {
-      weights.forEach((w, i) => {
-        const p = parameters[i]
-        const given = isTensor(w) ? w : tensor(w as Values, { device: this.device })
-        const turned = p.rank === 2 && !this.isEmbedding(p) ? transpose(given) : given
-        if (format(turned.shape) !== format(p.shape))
-          throw new ShapeError(
-            'setWeights',
-            `array ${i} has shape ${format(given.shape)}, which does not fit the parameter of shape ${format(p.shape)}`,
-          )
-        p.assign_(turned)
-      })
-    })
-  }
-  private isEmbedding(p: Parameter): boolean {
-    return [...this.module.namedModules().values()].some(
-      m => m.constructor.name === 'Embedding' && Object.values(m).includes(p),
+    setWeights(
+      this.module,
+      weights.map(w => (isTensor(w) ? w : tensor(w as Values, { device: this.device }))),
     )
   }
 
   /** A table of the layers and their parameters. */
   summary(): string {
-    const rows = [...this.module.namedModules()].filter(([name, m]) => name !== '' || m.namedModules().size === 1)
-    const own = (m: Module) => Object.values(m).reduce((n: number, v) => n + (isTensor(v) ? sizeOf(v.shape) : 0), 0)
-    const lines = rows.map(([name, m]) => [name || 'model', m.toString(), own(m).toLocaleString('en')])
-    const head = ['name', 'layer', 'parameters']
-    const widths = head.map((h, c) => Math.max(h.length, ...lines.map(l => l[c].length)))
-    const line = (cells: string[]) =>
-      cells.map((cell, c) => (c === 2 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ')
-    const total = this.parameters().reduce((n, p) => n + p.size, 0)
-    return [
-      line(head),
-      line(widths.map(w => '─'.repeat(w))),
-      ...lines.map(line),
-      `Parameters: ${total.toLocaleString('en')}`,
-    ].join('\n')
+    return summaryOf(this.module)
   }
 
   /** Gives up the memory of all parameters. */
