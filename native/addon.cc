@@ -1,10 +1,17 @@
 // The Node-API surface: streams, and facts about the build and the machine. No arithmetic.
-#include <napi.h>
+//
+// A worker can be stopped at any moment, and then most calls of Node-API fail. They are made in C, and what fails is left
+// out: Node is about to end the worker. The C++ wrapper of Node-API would end the process.
+#include <node_api.h>
 
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "dispatch.h"
 #include "hash.h"
@@ -15,297 +22,372 @@
 namespace gradus {
 namespace {
 
-// No C++ exception may cross into Node: it would end the process.
-template <class F> Napi::Value guarded(const Napi::CallbackInfo& info, const F& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    Napi::Error::New(info.Env(), "out of memory").ThrowAsJavaScriptException();
-  } catch (const std::exception& e) {
-    Napi::Error::New(info.Env(), e.what()).ThrowAsJavaScriptException();
-  } catch (...) {
-    Napi::Error::New(info.Env(), "unknown C++ exception").ThrowAsJavaScriptException();
-  }
-  return info.Env().Undefined();
+// ---- values ----
+
+napi_value number(napi_env env, double value) {
+  napi_value result = nullptr;
+  napi_create_double(env, value, &result);
+  return result;
+}
+napi_value boolean(napi_env env, bool value) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, value, &result);
+  return result;
+}
+napi_value text(napi_env env, const char* value) {
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, value, NAPI_AUTO_LENGTH, &result);
+  return result;
+}
+napi_value float64Array(napi_env env, const std::vector<double>& values) {
+  void* data = nullptr;
+  napi_value buffer = nullptr, result = nullptr;
+  if (napi_create_arraybuffer(env, values.size() * sizeof(double), &data, &buffer) != napi_ok) return nullptr;
+  if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(double));
+  napi_create_typedarray(env, napi_float64_array, values.size(), buffer, 0, &result);
+  return result;
 }
 
 struct Bytes { unsigned char* data; size_t size; bool valid; };
-
-// The memory behind a typed array, whatever its element type.
-Bytes bytesOf(const Napi::Value& value) {
-  if (!value.IsTypedArray()) return {nullptr, 0, false};
-  const auto array = value.As<Napi::TypedArray>();
-  return {static_cast<unsigned char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength(), true};
-}
-
 struct Doubles { const double* data; i64 count; };
-Doubles doublesOf(const Napi::Value& value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) return {nullptr, 0};
-  const auto array = value.As<Napi::Float64Array>();
-  return {array.Data(), i64(array.ElementLength())};
+
+size_t elementSizeOf(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int16_array: case napi_uint16_array: return 2;
+    case napi_int32_array: case napi_uint32_array: case napi_float32_array: return 4;
+    case napi_float64_array: case napi_bigint64_array: case napi_biguint64_array: return 8;
+    default: return 1;
+  }
 }
 
-double numberOf(const Napi::Value& value) { return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1; }
+// The arguments of a call from JavaScript. A wrong type reads as nothing, −1 or false.
+struct Call {
+  static constexpr size_t most = 4;
+  napi_env env;
+  napi_value self = nullptr, values[most] = {};
 
-class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
+  Call(napi_env env, napi_callback_info info) : env(env) {
+    size_t count = most;
+    napi_get_cb_info(env, info, &count, values, &self, nullptr);
+  }
+  bool is(size_t i, napi_valuetype wanted) const {
+    napi_valuetype type = napi_undefined;
+    return values[i] && napi_typeof(env, values[i], &type) == napi_ok && type == wanted;
+  }
+  double number(size_t i) const {
+    double value = -1;
+    return is(i, napi_number) && napi_get_value_double(env, values[i], &value) == napi_ok ? value : -1;
+  }
+  uint64_t id(size_t i) const { return uint64_t(number(i)); }
+  bool flag(size_t i) const {
+    bool value = false;
+    return is(i, napi_boolean) && napi_get_value_bool(env, values[i], &value) == napi_ok && value;
+  }
+  std::string text(size_t i) const {
+    char buffer[32];
+    size_t length = 0;
+    if (!is(i, napi_string) || napi_get_value_string_utf8(env, values[i], buffer, sizeof buffer, &length) != napi_ok) return {};
+    return std::string(buffer, length);
+  }
+  // The memory behind a typed array, shared or not, whatever its element type.
+  Bytes bytes(size_t i) const {
+    bool typed = false;
+    napi_typedarray_type type;
+    size_t length = 0;
+    void* data = nullptr;
+    if (!values[i] || napi_is_typedarray(env, values[i], &typed) != napi_ok || !typed) return {nullptr, 0, false};
+    if (napi_get_typedarray_info(env, values[i], &type, &length, &data, nullptr, nullptr) != napi_ok) return {nullptr, 0, false};
+    return {static_cast<unsigned char*>(data), length * elementSizeOf(type), true};
+  }
+  Doubles doubles(size_t i) const {
+    const Bytes array = bytes(i);
+    return {reinterpret_cast<const double*>(array.data), i64(array.size / sizeof(double))};
+  }
+};
+
+// No C++ exception may cross into Node: it would end the process.
+template <class F> napi_value guarded(napi_env env, const F& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    napi_throw_error(env, nullptr, "out of memory");
+  } catch (const std::exception& e) {
+    napi_throw_error(env, nullptr, e.what());
+  } catch (...) {
+    napi_throw_error(env, nullptr, "unknown C++ exception");
+  }
+  return nullptr;
+}
+
+// JavaScript values that are kept alive, by number.
+class Kept {
  public:
-  static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Stream",
-                       {InstanceMethod<&StreamWrap::stage>("stage"), InstanceMethod<&StreamWrap::expect>("expect"),
-                        InstanceMethod<&StreamWrap::submit>("submit"), InstanceMethod<&StreamWrap::run>("run"),
-                        InstanceMethod<&StreamWrap::drain>("drain"), InstanceMethod<&StreamWrap::inFlight>("inFlight"),
-                        InstanceMethod<&StreamWrap::waitBelow>("waitBelow"),
-                        InstanceMethod<&StreamWrap::counts>("counts"), InstanceMethod<&StreamWrap::hold>("hold"),
-                        InstanceMethod<&StreamWrap::watch>("watch"), InstanceMethod<&StreamWrap::sweep>("sweep"),
-                        InstanceMethod<&StreamWrap::close>("close")});
+  void add(napi_env env, uint64_t id, napi_value value) {
+    napi_ref reference;
+    if (napi_create_reference(env, value, 1, &reference) == napi_ok) references[id] = reference;
   }
-
-  // new Stream(isa, onEvents)
-  explicit StreamWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<StreamWrap>(info), env(info.Env()) {
-    guarded(info, [&]() -> Napi::Value {
-      const Isa* isa = info[0].IsString() ? findIsa(info[0].As<Napi::String>().Utf8Value()) : nullptr;
-      if (!isa || !info[1].IsFunction()) {
-        Napi::TypeError::New(env, "Stream: expected an available ISA and a function").ThrowAsJavaScriptException();
-        return env.Undefined();
-      }
-      settle = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "gradus", 0, 1);
-      settle.Unref(env);
-      stream = std::make_unique<Stream>(*isa->kernels, notify, this);
-      napi_add_env_cleanup_hook(env, cleanUp, this);
-      hooked = true;
-      return env.Undefined();
-    });
+  void remove(napi_env env, uint64_t id) {
+    const auto found = references.find(id);
+    if (found == references.end()) return;
+    napi_delete_reference(env, found->second);
+    references.erase(found);
   }
-  ~StreamWrap() override {
-    if (hooked) napi_remove_env_cleanup_hook(env, cleanUp, this);
-    end();
-    for (auto& [handle, reference] : watched) napi_delete_reference(env, reference);
+  void clear(napi_env env) {
+    for (auto& [id, reference] : references) napi_delete_reference(env, reference);
+    references.clear();
   }
 
  private:
+  std::unordered_map<uint64_t, napi_ref> references;
+};
+
+// ---- streams ----
+
+class StreamWrap {
+ public:
+  // new Stream(isa, onEvents)
+  static napi_value construct(napi_env env, napi_callback_info info) {
+    return guarded(env, [&]() -> napi_value {
+      const Call call(env, info);
+      const Isa* isa = findIsa(call.text(0));
+      if (!isa || !call.is(1, napi_function)) {
+        napi_throw_type_error(env, nullptr, "Stream: expected an available ISA and a function");
+        return nullptr;
+      }
+      auto wrap = std::make_unique<StreamWrap>(env);
+      if (!wrap->open(*isa, call.values[1]) || napi_wrap(env, call.self, wrap.get(), finalize, nullptr, nullptr) != napi_ok) return nullptr;
+      wrap.release();
+      return call.self;
+    });
+  }
+  explicit StreamWrap(napi_env env) : env(env) {}
+  ~StreamWrap() {
+    if (hooked) napi_remove_env_cleanup_hook(env, cleanUp, this);
+    end();
+    targets.clear(env);
+    lent.clear(env);
+    for (auto& [handle, reference] : watched) napi_delete_reference(env, reference);
+  }
+
+  // stage(id, typedArray, lent): copies the bytes, to be taken over by an upload record; or, if lent, keeps the array
+  // alive and uses its memory until the buffer is freed.
+  napi_value stage(const Call& call) {
+    const Bytes bytes = call.bytes(1);
+    if (!stream || !bytes.valid) return boolean(env, false);
+    if (call.flag(2)) {
+      lent.add(env, call.id(0), call.values[1]);
+      stream->state().exchange.stage(call.number(0), {bytes.data, i64(bytes.size), true});
+      return boolean(env, true);
+    }
+    auto* data = static_cast<unsigned char*>(memory::take(i64(bytes.size)));
+    if (!data) return boolean(env, false);
+    if (bytes.size) std::memcpy(data, bytes.data, bytes.size);
+    stream->state().exchange.stage(call.number(0), {data, i64(bytes.size)});
+    return boolean(env, true);
+  }
+  // expect(ticket, typedArray): where a read record will put its bytes. The array is kept alive until it settles.
+  napi_value expect(const Call& call) {
+    const Bytes bytes = call.bytes(1);
+    if (!stream || !bytes.valid) return nullptr;
+    targets.add(env, call.id(0), call.values[1]);
+    stream->state().exchange.expect(call.number(0), {bytes.data, i64(bytes.size)});
+    return nullptr;
+  }
+  // submit(words, count, slots, cost)
+  napi_value submit(const Call& call) {
+    const Doubles words = call.doubles(0), slots = call.doubles(2);
+    const double count = call.number(1);
+    if (stream && count >= 0 && count <= double(words.count)) stream->submit(words.data, i64(count), slots.data, slots.count, call.number(3));
+    return nullptr;
+  }
+  // run(words, count, slots)
+  napi_value run(const Call& call) {
+    const Doubles words = call.doubles(0), slots = call.doubles(2);
+    const double count = call.number(1);
+    if (stream && count >= 0 && count <= double(words.count)) stream->runInline(words.data, i64(count), slots.data, slots.count);
+    return nullptr;
+  }
+  // drain(): the events since the last call.
+  napi_value drain(const Call&) {
+    const std::vector<double> events = stream ? stream->state().events.drain() : std::vector<double>();
+    for (size_t i = 0; i < events.size(); i += Events::length(events[i])) {
+      if (events[i] == Events::settled) targets.remove(env, uint64_t(events[i + 1]));
+      if (events[i] == Events::returned) lent.remove(env, uint64_t(events[i + 1]));
+    }
+    return float64Array(env, events);
+  }
+  napi_value inFlight(const Call&) { return number(env, stream ? stream->inFlight() : 0); }
+  napi_value waitBelow(const Call& call) {
+    if (stream) stream->waitBelow(call.number(0));
+    return nullptr;
+  }
+  // counts(): [committed steps, executed records]
+  napi_value counts(const Call&) {
+    if (!stream) return float64Array(env, {0, 0});
+    return float64Array(env, {double(stream->state().committedSteps.load()), double(stream->state().executedRecords.load())});
+  }
+  // hold(yes): whether the stream keeps the process alive, as it does while a promise is pending.
+  napi_value hold(const Call& call) {
+    if (stream && call.flag(0)) napi_ref_threadsafe_function(env, settle);
+    else if (stream) napi_unref_threadsafe_function(env, settle);
+    return nullptr;
+  }
+  // watch(object, handle): remembers the object weakly. A finalizer would not run in a loop that never yields.
+  napi_value watch(const Call& call) {
+    napi_ref reference;
+    if (napi_create_reference(env, call.values[0], 0, &reference) == napi_ok) watched.emplace_back(call.number(1), reference);
+    return nullptr;
+  }
+  // sweep(): the handles of watched objects that have been collected since.
+  napi_value sweep(const Call&) {
+    std::vector<double> dead;
+    size_t kept = 0;
+    for (auto& [handle, reference] : watched) {
+      napi_value object = nullptr;
+      if (napi_get_reference_value(env, reference, &object) != napi_ok || object) {
+        watched[kept++] = {handle, reference};
+        continue;
+      }
+      napi_delete_reference(env, reference);
+      dead.push_back(handle);
+    }
+    watched.resize(kept);
+    return float64Array(env, dead);
+  }
+  napi_value close(const Call&) {
+    end();
+    targets.clear(env);
+    lent.clear(env);
+    return nullptr;
+  }
+
+ private:
+  bool open(const Isa& isa, napi_value onEvents) {
+    if (napi_create_threadsafe_function(env, onEvents, nullptr, text(env, "gradus"), 0, 1, nullptr, nullptr, this, callBack, &settle) != napi_ok) return false;
+    napi_unref_threadsafe_function(env, settle);
+    stream = std::make_unique<Stream>(*isa.kernels, notify, this);
+    hooked = napi_add_env_cleanup_hook(env, cleanUp, this) == napi_ok;
+    return hooked;
+  }
   static void notify(void* self) {
     auto* wrap = static_cast<StreamWrap*>(self);
     if (wrap->stream->state().events.empty() || wrap->notified.exchange(true)) return;
-    wrap->settle.NonBlockingCall([wrap](Napi::Env env, Napi::Function callback) {
-      wrap->notified.store(false);
-      if (env != nullptr && callback) callback.Call({});
-    });
+    napi_call_threadsafe_function(wrap->settle, nullptr, napi_tsfn_nonblocking);
+  }
+  static void callBack(napi_env env, napi_value onEvents, void* self, void*) {
+    if (!env || !onEvents) return; // the environment ends, and `self` may be gone
+    static_cast<StreamWrap*>(self)->notified.store(false);
+    napi_value undefined;
+    if (napi_get_undefined(env, &undefined) == napi_ok) napi_call_function(env, undefined, onEvents, 0, nullptr, nullptr);
   }
   static void cleanUp(void* self) {
     auto* wrap = static_cast<StreamWrap*>(self);
     wrap->hooked = false;
     wrap->end();
   }
+  static void finalize(napi_env, void* self, void*) { delete static_cast<StreamWrap*>(self); }
   void end() {
     if (!stream) return;
     stream->close(); // joins: nothing calls `settle` after this
     stream.reset();
-    settle.Abort();
+    napi_release_threadsafe_function(settle, napi_tsfn_abort);
   }
 
-  // stage(id, typedArray, lent): copies the bytes, to be taken over by an upload record; or, if lent, keeps the array
-  // alive and uses its memory until the buffer is freed.
-  Napi::Value stage(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      const Bytes bytes = bytesOf(info[1]);
-      if (!stream || !bytes.valid) return Napi::Boolean::New(env, false);
-      if (info[2].ToBoolean()) {
-        lent[uint64_t(numberOf(info[0]))] = Napi::Persistent(info[1].As<Napi::Object>());
-        stream->state().exchange.stage(numberOf(info[0]), {bytes.data, i64(bytes.size), true});
-        return Napi::Boolean::New(env, true);
-      }
-      auto* data = static_cast<unsigned char*>(memory::take(i64(bytes.size)));
-      if (!data) return Napi::Boolean::New(env, false);
-      if (bytes.size) std::memcpy(data, bytes.data, bytes.size);
-      stream->state().exchange.stage(numberOf(info[0]), {data, i64(bytes.size)});
-      return Napi::Boolean::New(env, true);
-    });
-  }
-  // expect(ticket, typedArray): where a read record will put its bytes. The array is kept alive until it settles.
-  Napi::Value expect(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      const Bytes bytes = bytesOf(info[1]);
-      if (!stream || !bytes.valid) return env.Undefined();
-      targets[uint64_t(numberOf(info[0]))] = Napi::Persistent(info[1].As<Napi::Object>());
-      stream->state().exchange.expect(numberOf(info[0]), {bytes.data, i64(bytes.size)});
-      return env.Undefined();
-    });
-  }
-  // submit(words, count, slots, cost)
-  Napi::Value submit(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      const Doubles words = doublesOf(info[0]), slots = doublesOf(info[2]);
-      const double count = numberOf(info[1]);
-      if (stream && count >= 0 && count <= double(words.count))
-        stream->submit(words.data, i64(count), slots.data, slots.count, numberOf(info[3]));
-      return env.Undefined();
-    });
-  }
-  // run(words, count, slots)
-  Napi::Value run(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      const Doubles words = doublesOf(info[0]), slots = doublesOf(info[2]);
-      const double count = numberOf(info[1]);
-      if (stream && count >= 0 && count <= double(words.count))
-        stream->runInline(words.data, i64(count), slots.data, slots.count);
-      return env.Undefined();
-    });
-  }
-  // drain(): the events since the last call, as one Float64Array.
-  Napi::Value drain(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      const std::vector<double> events = stream ? stream->state().events.drain() : std::vector<double>();
-      for (size_t i = 0; i < events.size(); i += Events::length(events[i])) {
-        if (events[i] == Events::settled) targets.erase(uint64_t(events[i + 1]));
-        if (events[i] == Events::returned) lent.erase(uint64_t(events[i + 1]));
-      }
-      auto result = Napi::Float64Array::New(env, events.size());
-      if (result.IsEmpty()) return env.Undefined(); // the environment is being torn down
-      if (!events.empty()) std::memcpy(result.Data(), events.data(), events.size() * sizeof(double));
-      return result;
-    });
-  }
-  Napi::Value inFlight(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value { return Napi::Number::New(env, stream ? stream->inFlight() : 0); });
-  }
-  Napi::Value waitBelow(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      if (stream) stream->waitBelow(numberOf(info[0]));
-      return env.Undefined();
-    });
-  }
-  // counts(): [committed steps, executed records]
-  Napi::Value counts(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      auto result = Napi::Array::New(env, 2);
-      result.Set(0u, Napi::Number::New(env, stream ? double(stream->state().committedSteps.load()) : 0));
-      result.Set(1u, Napi::Number::New(env, stream ? double(stream->state().executedRecords.load()) : 0));
-      return result;
-    });
-  }
-  // hold(yes): whether the stream keeps the process alive, as it does while a promise is pending.
-  Napi::Value hold(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      if (stream && info[0].ToBoolean()) settle.Ref(env);
-      else if (stream) settle.Unref(env);
-      return env.Undefined();
-    });
-  }
-  // watch(object, handle): remembers the object weakly. A finalizer would not run in a loop that never yields.
-  Napi::Value watch(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      napi_ref reference;
-      if (info[0].IsObject() && napi_create_reference(env, info[0], 0, &reference) == napi_ok)
-        watched.emplace_back(numberOf(info[1]), reference);
-      return env.Undefined();
-    });
-  }
-  // sweep(): the handles of watched objects that have been collected since.
-  Napi::Value sweep(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      auto dead = Napi::Array::New(env);
-      size_t kept = 0;
-      for (auto& [handle, reference] : watched) {
-        napi_value object = nullptr;
-        if (napi_get_reference_value(env, reference, &object) == napi_ok && object) {
-          watched[kept++] = {handle, reference};
-          continue;
-        }
-        napi_delete_reference(env, reference);
-        dead.Set(dead.Length(), Napi::Number::New(env, handle));
-      }
-      watched.resize(kept);
-      return dead;
-    });
-  }
-  Napi::Value close(const Napi::CallbackInfo& info) {
-    return guarded(info, [&]() -> Napi::Value {
-      end();
-      targets.clear();
-      lent.clear();
-      return env.Undefined();
-    });
-  }
-
-  Napi::Env env;
+  napi_env env;
   std::unique_ptr<Stream> stream;
-  Napi::ThreadSafeFunction settle;
+  napi_threadsafe_function settle = nullptr;
   std::atomic<bool> notified{false};
   bool hooked = false;
-  std::unordered_map<uint64_t, Napi::ObjectReference> targets, lent;
+  Kept targets, lent;
   std::vector<std::pair<double, napi_ref>> watched;
 };
 
-// facts(): what this build holds and this machine can do.
-Napi::Value facts(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    const Napi::Env env = info.Env();
-    auto available = Napi::Array::New(env), built = Napi::Array::New(env);
-    for (const Isa& isa : isas()) {
-      built.Set(built.Length(), isa.name);
-      if (isa.available) available.Set(available.Length(), isa.name);
-    }
-    const threads::Sizing sizing = threads::sizing();
-    auto result = Napi::Object::New(env);
-    result.Set("built", built);
-    result.Set("available", available);
-    result.Set("affinity", sizing.affinity);
-    result.Set("quota", sizing.quota);
-    result.Set("threads", threads::count());
-    return result;
+using Method = napi_value (StreamWrap::*)(const Call&);
+template <Method method> napi_value invoke(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Call call(env, info);
+    void* wrap = nullptr;
+    if (napi_unwrap(env, call.self, &wrap) != napi_ok || !wrap) return nullptr;
+    return (static_cast<StreamWrap*>(wrap)->*method)(call);
   });
+}
+template <Method method> napi_property_descriptor methodOf(const char* name) {
+  return {name, nullptr, invoke<method>, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+}
+
+// ---- facts ----
+
+// facts(): what this build holds and this machine can do.
+napi_value facts(const Call& call) {
+  napi_env env = call.env;
+  napi_value result = nullptr, built = nullptr, available = nullptr;
+  napi_create_object(env, &result);
+  napi_create_array(env, &built);
+  napi_create_array(env, &available);
+  uint32_t ofBuilt = 0, ofAvailable = 0;
+  for (const Isa& isa : isas()) {
+    napi_set_element(env, built, ofBuilt++, text(env, isa.name));
+    if (isa.available) napi_set_element(env, available, ofAvailable++, text(env, isa.name));
+  }
+  const threads::Sizing sizing = threads::sizing();
+  const std::pair<const char*, napi_value> all[] = {{"built", built}, {"available", available}, {"affinity", number(env, sizing.affinity)},
+                                                    {"quota", number(env, sizing.quota)}, {"threads", number(env, threads::count())}};
+  for (const auto& [name, value] : all) napi_set_named_property(env, result, name, value);
+  return result;
 }
 
 // configure(threads, check): once for the process; later calls change nothing.
-Napi::Value configure(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    threads::configure(int(numberOf(info[0])));
-    if (info[1].ToBoolean()) memory::checkEverything();
-    return Napi::Number::New(info.Env(), threads::count());
-  });
+napi_value configure(const Call& call) {
+  threads::configure(int(call.number(0)));
+  if (call.flag(1)) memory::checkEverything();
+  return number(call.env, threads::count());
 }
 
 // memory(): [bytes live in the pool, bytes idle in the pool]
-Napi::Value memoryCounts(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    const memory::Counts counts = memory::counts();
-    auto result = Napi::Array::New(info.Env(), 2);
-    result.Set(0u, Napi::Number::New(info.Env(), double(counts.live)));
-    result.Set(1u, Napi::Number::New(info.Env(), double(counts.idle)));
-    return result;
-  });
+napi_value memoryCounts(const Call& call) {
+  const memory::Counts counts = memory::counts();
+  return float64Array(call.env, {double(counts.live), double(counts.idle)});
 }
 
 // adjustMemory(bytes): tells V8 that its objects hold so much more (or less) memory outside its heap.
-Napi::Value adjustMemory(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    int64_t total = 0;
-    napi_adjust_external_memory(info.Env(), int64_t(info[0].ToNumber().DoubleValue()), &total);
-    return info.Env().Undefined();
-  });
+napi_value adjustMemory(const Call& call) {
+  int64_t total = 0;
+  if (call.is(0, napi_number)) napi_adjust_external_memory(call.env, int64_t(call.number(0)), &total);
+  return nullptr;
 }
 
 // failAllocation(n): the n-th block from now on is refused.
-Napi::Value failAllocation(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    memory::failAfter(int64_t(numberOf(info[0])));
-    return info.Env().Undefined();
-  });
+napi_value failAllocation(const Call& call) {
+  memory::failAfter(int64_t(call.number(0)));
+  return nullptr;
 }
 
-Napi::Object init(Napi::Env env, Napi::Object exports) {
-  exports.Set("hash", Napi::Number::New(env, double(hashOfKernels())));
-  exports.Set("Stream", StreamWrap::define(env));
-  exports.Set("facts", Napi::Function::New(env, facts));
-  exports.Set("configure", Napi::Function::New(env, configure));
-  exports.Set("memory", Napi::Function::New(env, memoryCounts));
-  exports.Set("adjustMemory", Napi::Function::New(env, adjustMemory));
-  exports.Set("failAllocation", Napi::Function::New(env, failAllocation));
+template <napi_value (*function)(const Call&)> napi_value invoke(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value { return function(Call(env, info)); });
+}
+template <napi_value (*function)(const Call&)> napi_property_descriptor functionOf(const char* name) {
+  return {name, nullptr, invoke<function>, nullptr, nullptr, nullptr, napi_enumerable, nullptr};
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  const napi_property_descriptor methods[] = {
+      methodOf<&StreamWrap::stage>("stage"), methodOf<&StreamWrap::expect>("expect"), methodOf<&StreamWrap::submit>("submit"),
+      methodOf<&StreamWrap::run>("run"), methodOf<&StreamWrap::drain>("drain"), methodOf<&StreamWrap::inFlight>("inFlight"),
+      methodOf<&StreamWrap::waitBelow>("waitBelow"), methodOf<&StreamWrap::counts>("counts"), methodOf<&StreamWrap::hold>("hold"),
+      methodOf<&StreamWrap::watch>("watch"), methodOf<&StreamWrap::sweep>("sweep"), methodOf<&StreamWrap::close>("close")};
+  napi_value stream = nullptr;
+  napi_define_class(env, "Stream", NAPI_AUTO_LENGTH, StreamWrap::construct, nullptr, std::size(methods), methods, &stream);
+  const auto valueOf = [](const char* name, napi_value value) {
+    return napi_property_descriptor{name, nullptr, nullptr, nullptr, nullptr, value, napi_enumerable, nullptr};
+  };
+  const napi_property_descriptor all[] = {
+      valueOf("hash", number(env, double(hashOfKernels()))), valueOf("Stream", stream), functionOf<facts>("facts"), functionOf<configure>("configure"),
+      functionOf<memoryCounts>("memory"), functionOf<adjustMemory>("adjustMemory"), functionOf<failAllocation>("failAllocation")};
+  if (stream) napi_define_properties(env, exports, std::size(all), all);
   return exports;
 }
 
 } // namespace
 } // namespace gradus
 
-static Napi::Object initGradus(Napi::Env env, Napi::Object exports) { return gradus::init(env, exports); }
-NODE_API_MODULE(NODE_GYP_MODULE_NAME, initGradus)
+NAPI_MODULE_INIT() { return gradus::init(env, exports); }

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
 const options = process.argv.slice(2)
 
-if (!existsSync(resolve(root, 'node_modules/node-addon-api'))) {
+if (!existsSync(resolve(root, 'node_modules/node-api-headers'))) {
   console.error('gradus: development packages are not installed, so the addon is not built; the js device will be used')
   process.exit(0)
 }

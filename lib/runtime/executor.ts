@@ -22,11 +22,11 @@ export interface Executor {
   inFlight(): number
   waitBelow(cost: number): void
   /** Committed steps and executed records. */
-  counts(): number[]
+  counts(): ArrayLike<number>
   /** Whether pending work keeps the process alive. */
   hold(pending: boolean): void
   /** Remembers an object weakly, and later tells the handles of those that were collected. */
   watch(object: object, handle: number): void
-  sweep(): number[]
+  sweep(): Iterable<number>
   close(): void
 }

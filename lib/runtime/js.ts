@@ -130,7 +130,7 @@ export class JsExecutor implements Executor {
     while (this.inFlight() > cost) this.advance(Number.POSITIVE_INFINITY)
   }
 
-  counts(): number[] {
+  counts(): ArrayLike<number> {
     return [this.steps, this.records]
   }
 
@@ -140,7 +140,7 @@ export class JsExecutor implements Executor {
     this.watched.push({ reference: new WeakRef(object), handle })
   }
 
-  sweep(): number[] {
+  sweep(): Iterable<number> {
     const dead = this.watched.filter(w => w.reference.deref() === undefined).map(w => w.handle)
     const alive = this.watched.filter(w => w.reference.deref() !== undefined)
     this.watched.splice(0, this.watched.length, ...alive)

@@ -295,7 +295,7 @@ export class LockstepExecutor implements Executor {
     return 0
   }
   waitBelow(): void {}
-  counts(): number[] {
+  counts(): ArrayLike<number> {
     return this.native.counts()
   }
   hold(pending: boolean): void {
@@ -304,7 +304,7 @@ export class LockstepExecutor implements Executor {
   watch(object: object, handle: number): void {
     this.native.watch(object, handle)
   }
-  sweep(): number[] {
+  sweep(): Iterable<number> {
     return this.native.sweep()
   }
   close(): void {

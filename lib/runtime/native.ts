@@ -12,7 +12,8 @@ export interface Addon {
   readonly Stream: new (isa: string, onEvents: () => void) => Executor
   facts(): { built: string[]; available: string[]; affinity: number; quota: number; threads: number }
   configure(threads: number, check: boolean): number
-  memory(): [live: number, idle: number]
+  /** Bytes live and idle in the pool. */
+  memory(): Float64Array
   adjustMemory(bytes: number): void
   failAllocation(n: number): void
 }
