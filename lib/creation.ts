@@ -1,12 +1,12 @@
 import { checkDType, type DType, isFloating, newArray } from './dtype.js'
 import { checkOptions, DTypeError, describe, OptionError, ShapeError } from './errors.js'
-import { streamFor, whole } from './ops/define.js'
+import { type Gradient, record, streamFor, whole } from './ops/define.js'
 import { type Generator, generatorOr } from './random.js'
-import type { Device } from './runtime/device.js'
+import { checkDevice, type Device } from './runtime/device.js'
 import type { Stream } from './runtime/stream.js'
 import { checkShape, type Shape, sizeOf } from './shape.js'
 import { Tensor } from './tensor.js'
-import { adopted, element, elementsOf, type Values } from './values.js'
+import { adopted, checkAdoptable, element, elementsOf, type Values } from './values.js'
 
 export interface CreateOptions {
   /** Element type. Default: float32, or what the given array says. */
@@ -43,7 +43,8 @@ function made<const S extends Shape>(
   write: (stream: Stream, y: Tensor) => void,
 ): Tensor<S> {
   const stream = streamFor(options.device)
-  const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(checkShape(op, shape))), shape)
+  const own = [...checkShape(op, shape)] as unknown as S
+  const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(own)), own)
   stream.as(op, () => write(stream, y as unknown as Tensor))
   return finish(y, options)
 }
@@ -69,6 +70,7 @@ export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, m
   const options = given ? more : ((shapeOrOptions as TensorOptions | undefined) ?? {})
   checkOptions('tensor', options, [...known, 'adopt'])
   const dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype)
+  if (options.adopt) checkAdoptable(values, dtype)
   const { data, dtype: to, shape } = elementsOf('tensor', values, dtype)
   const wanted = given ? checkShape('tensor', given) : shape
   if (sizeOf(wanted) !== data.length)
@@ -77,28 +79,34 @@ export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, m
       `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`,
     )
   const stream = streamFor(options.device)
-  const content = options.adopt ? adopted(values, to) : data
-  const storage = stream.heap.open('tensor', to, content.length)
+  const storage = stream.heap.open('tensor', to, data.length)
+  const content = options.adopt ? adopted(values) : data
   stream.upload('tensor', storage, content, options.adopt)
   return finish(new Tensor(storage, [...wanted]), options)
 }
 
 // ---- filled ----------------------------------------------------------------------------------------------------------
 
+function filled<const S extends Shape>(op: string, shape: S, value: unknown, options: CreateOptions): Tensor<S> {
+  checkOptions(op, options, known)
+  if (typeof value !== 'number' && typeof value !== 'boolean')
+    throw new OptionError(op, `value must be a number or a boolean, got ${describe(value)}`)
+  const dtype = checkDType(op, options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'))
+  const v = element(op, Number(value), dtype)
+  return made(op, shape, dtype, options, (stream, y) => stream.k.fill(whole(y), v))
+}
+
 /** A tensor of one value. */
 export function full<const S extends Shape>(shape: S, value: number | boolean, options: CreateOptions = {}): Tensor<S> {
-  checkOptions('full', options, known)
-  const dtype = checkDType('full', options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'))
-  const v = element('full', Number(value), dtype)
-  return made('full', shape, dtype, options, (stream, y) => stream.k.fill(whole(y), v))
+  return filled('full', shape, value, options)
 }
 /** A tensor of zeros. */
 export function zeros<const S extends Shape>(shape: S, options: CreateOptions = {}): Tensor<S> {
-  return full(shape, 0, options)
+  return filled('zeros', shape, 0, options)
 }
 /** A tensor of ones. */
 export function ones<const S extends Shape>(shape: S, options: CreateOptions = {}): Tensor<S> {
-  return full(shape, 1, options)
+  return filled('ones', shape, 1, options)
 }
 
 /** Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere. */
@@ -132,6 +140,7 @@ export function arange(start: number, end?: number, step = 1, options: CreateOpt
   const whole = Number.isInteger(from) && Number.isInteger(step) && Number.isInteger(to)
   const dtype = checkDType('arange', options.dtype ?? (whole ? 'int32' : 'float32'))
   const n = Math.max(0, Math.ceil((to - from) / step))
+  if (dtype === 'int32' && n > 0) for (const v of [from, from + (n - 1) * step]) element('arange', v, dtype)
   return ramp('arange', n, from, step, dtype, options)
 }
 
@@ -174,9 +183,20 @@ function drawn<const S extends Shape>(
   return made(op, shape, dtype, options, (stream, y) => write(stream, y, seed, offset))
 }
 
+function uniformly<const S extends Shape>(
+  op: string,
+  shape: S,
+  low: number,
+  high: number,
+  options: RandomOptions,
+): Tensor<S> {
+  if (checkNumber(op, 'low', low) > checkNumber(op, 'high', high))
+    throw new OptionError(op, `low must not be above high, got ${low} and ${high}`)
+  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, low, high, seed, offset))
+}
 /** Uniform random numbers in [0, 1). */
 export function rand<const S extends Shape>(shape: S, options: RandomOptions = {}): Tensor<S> {
-  return uniform(shape, 0, 1, options)
+  return uniformly('rand', shape, 0, 1, options)
 }
 /** Uniform random numbers in [low, high). */
 export function uniform<const S extends Shape>(
@@ -185,13 +205,26 @@ export function uniform<const S extends Shape>(
   high: number,
   options: RandomOptions = {},
 ): Tensor<S> {
-  return drawn('uniform', shape, options, 'float32', (stream, y, seed, offset) =>
-    stream.k.uniform(y, checkNumber('uniform', 'low', low), checkNumber('uniform', 'high', high), seed, offset),
+  return uniformly('uniform', shape, low, high, options)
+}
+
+function normally<const S extends Shape>(
+  op: string,
+  shape: S,
+  mean: number,
+  deviation: number,
+  options: RandomOptions,
+): Tensor<S> {
+  checkNumber(op, 'mean', mean)
+  if (checkNumber(op, 'deviation', deviation) < 0)
+    throw new OptionError(op, `deviation must be at least 0, got ${deviation}`)
+  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) =>
+    stream.k.normal(y, mean, deviation, seed, offset),
   )
 }
 /** Normal random numbers with mean 0 and standard deviation 1. */
 export function randn<const S extends Shape>(shape: S, options: RandomOptions = {}): Tensor<S> {
-  return normal(shape, 0, 1, options)
+  return normally('randn', shape, 0, 1, options)
 }
 /** Normal random numbers with the given mean and standard deviation. */
 export function normal<const S extends Shape>(
@@ -200,15 +233,7 @@ export function normal<const S extends Shape>(
   deviation: number,
   options: RandomOptions = {},
 ): Tensor<S> {
-  return drawn('normal', shape, options, 'float32', (stream, y, seed, offset) =>
-    stream.k.normal(
-      y,
-      checkNumber('normal', 'mean', mean),
-      checkNumber('normal', 'deviation', deviation),
-      seed,
-      offset,
-    ),
-  )
+  return normally('normal', shape, mean, deviation, options)
 }
 /** Random whole numbers in [low, high): int32. */
 export function randint<const S extends Shape>(
@@ -219,6 +244,8 @@ export function randint<const S extends Shape>(
 ): Tensor<S> {
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
     throw new OptionError('randint', `low and high must be whole numbers with low < high, got ${low} and ${high}`)
+  element('randint', low, 'int32')
+  element('randint', high - 1, 'int32')
   return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) =>
     stream.k.randint(y, low, high, seed, offset),
   )
@@ -226,9 +253,19 @@ export function randint<const S extends Shape>(
 
 /** A tensor of zeros with shape, dtype and device of another. */
 export function zerosLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return full(x.shape as S, 0, { dtype: x.dtype, device: x.device })
+  return filled('zerosLike', x.shape as S, 0, { dtype: x.dtype, device: x.device })
 }
 /** A tensor of ones with shape, dtype and device of another. */
 export function onesLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return full(x.shape as S, 1, { dtype: x.dtype, device: x.device })
+  return filled('onesLike', x.shape as S, 1, { dtype: x.dtype, device: x.device })
+}
+
+const moveGradient: Gradient<{ from: Device }> = { name: 'to', grad: (g, _, { from }) => [moveTo(g, from)] }
+
+/** @internal A copy on another device, or the tensor itself if it is there. The public form is `x.to(device)`. */
+export function moveTo(x: Tensor, device: Device): Tensor {
+  if (x.device === checkDevice('to', device)) return x
+  const y = tensor(x.detach().dataSync(), x.shape, { device, dtype: x.dtype })
+  record(moveGradient, [x], y, { from: x.device })
+  return y
 }

@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 import { type BackwardOptions, backward } from './autograd/backward.js'
-import { tensor } from './creation.js'
+import { moveTo } from './creation.js'
 import { jsKernels } from './ops/define.js'
 import * as ops from './ops/index.js'
-import { checkDevice, type Device, installJsKernels } from './runtime/device.js'
+import { concat, stack } from './ops/movement.js'
+import { type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
 
 installJsKernels(jsKernels)
@@ -25,26 +26,65 @@ declare module './tensor.js' {
   interface Tensor {
     /** Computes the gradients of everything this tensor depends on, and adds them to `.grad`. See `backward`. */
     backward(options?: BackwardOptions): void
-    /** A copy on another device, or this tensor if it is there. Blocks until the values are known. */
+    /** A copy on another device, or this tensor if it is there. Blocks until the values are known. Gradients go back. */
     to(device: Device): Tensor
+    /** This tensor and others, one after the other along `axis`. See `concat`. */
+    concat(others: Tensor | readonly Tensor[], axis?: number): Tensor
+    /** This tensor and others as slices of a new dim before `axis`. See `stack`. */
+    stack(others: Tensor | readonly Tensor[], axis?: number): Tensor
   }
 }
 Tensor.prototype.backward = function (options) {
   backward(this as Tensor, options)
 }
 Tensor.prototype.to = function (device) {
-  if (this.device === checkDevice('to', device)) return this as Tensor
-  return tensor(this.dataSync(), this.shape, { device, dtype: this.dtype })
+  return moveTo(this as Tensor, device)
+}
+Tensor.prototype.concat = function (others, axis) {
+  return concat([this as Tensor, ...[others].flat()], axis)
+}
+Tensor.prototype.stack = function (others, axis) {
+  return stack([this as Tensor, ...[others].flat()], axis)
 }
 
 export { type BackwardOptions, backward, type GradOptions, grad, gradients, valueAndGrad } from './autograd/backward.js'
 export { checkpoint } from './autograd/checkpoint.js'
 export { type CustomGradient, customGrad } from './autograd/custom.js'
 export { type GradcheckElement, type GradcheckOptions, type GradcheckReport, gradcheck } from './autograd/gradcheck.js'
-export * from './creation.js'
+export {
+  arange,
+  type CreateOptions,
+  eye,
+  full,
+  linspace,
+  normal,
+  ones,
+  onesLike,
+  type RandomOptions,
+  rand,
+  randint,
+  randn,
+  type TensorOptions,
+  tensor,
+  uniform,
+  type Values,
+  zeros,
+  zerosLike,
+} from './creation.js'
 export * as data from './data/index.js'
 export type { ArrayOf, DType } from './dtype.js'
-export * from './errors.js'
+export {
+  DeviceError,
+  DTypeError,
+  FormatError,
+  GradientError,
+  GradusError,
+  IndexError,
+  MemoryError,
+  OptionError,
+  ShapeError,
+  StateError,
+} from './errors.js'
 export { type LockstepOptions, type LockstepReport, lockstep } from './lockstep.js'
 export * as losses from './losses.js'
 export {
@@ -58,8 +98,11 @@ export {
 } from './memory.js'
 export * as metrics from './metrics/index.js'
 export * as nn from './nn/index.js'
+export type { TensorLike } from './ops/define.js'
 export * from './ops/index.js'
 export { concat, stack } from './ops/movement.js'
+export type { Axes } from './ops/reduce.js'
+export type { Range } from './ops/view.js'
 export * as optim from './optim/index.js'
 export { defaultGenerator, Generator, seed } from './random.js'
 export { type SystemReport, systemReport, version } from './report.js'
@@ -67,6 +110,7 @@ export { type Device, defaultDevice, setDevice } from './runtime/device.js'
 export { keep, noGrad, tidy } from './scope.js'
 export type { Shape } from './shape.js'
 export { type Nested, Tensor } from './tensor.js'
+export type { LayerSpec } from './train/layers.js'
 export * as layers from './train/layers.js'
 export { activation, dense } from './train/layers.js'
 export {
@@ -78,3 +122,4 @@ export {
   Model,
   sequential,
 } from './train/model.js'
+export type { Measure } from './train/named.js'

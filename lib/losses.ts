@@ -120,7 +120,7 @@ export function bceWithLogits(logits: Tensor, target: Tensor, options: BceWithLo
   const { posWeight } = options
   if (posWeight === undefined) return reduced('bceWithLogits', bceWithLogitsElements(logits, target), options)
   // (1 − t)·x + (1 + (w − 1)·t)·log(1 + e⁻ˣ)
-  const weight = add(mul(sub(posWeight as Tensor, 1), target), 1)
+  const weight = add(mul(typeof posWeight === 'number' ? posWeight - 1 : sub(posWeight, 1), target), 1)
   return reduced('bceWithLogits', add(mul(sub(1, target), logits), mul(weight, softplus(neg(logits)))), options)
 }
 

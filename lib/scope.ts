@@ -1,4 +1,4 @@
-import { GradientError, OptionError } from './errors.js'
+import { describe, GradientError, OptionError } from './errors.js'
 import type { Tensor } from './tensor.js'
 
 /** Scopes collect the tensors made inside them; leaving one disposes all but those that are kept. */
@@ -18,10 +18,18 @@ function* tensorsIn(value: unknown, depth = 0): Generator<Tensor> {
     for (const item of Object.values(value)) yield* tensorsIn(item, depth + 1)
 }
 
+function checkFunction(op: string, fn: unknown): void {
+  if (typeof fn !== 'function') throw new OptionError(op, `expected a function, got ${describe(fn)}`, 'write () => …')
+}
+
 /** Async functions are refused: what happens after their first await would escape the scope. */
 export function refusePromise<T>(op: string, result: T): T {
-  if (result instanceof Promise) {
-    result.catch(() => {}) // the error below says what is wrong; an unhandled rejection would hide it
+  if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+    // The error below says what is wrong; an unhandled rejection would hide it.
+    ;(result as PromiseLike<unknown>).then(
+      () => {},
+      () => {},
+    )
     throw new OptionError(
       op,
       'expected a synchronous function, got one that returns a promise',
@@ -40,6 +48,7 @@ export function refusePromise<T>(op: string, result: T): T {
  * await total.item() // 14
  */
 export function tidy<T>(fn: () => T): T {
+  checkFunction('tidy', fn)
   const made = new Set<Tensor>()
   stack.push(made)
   let result: T
@@ -58,6 +67,12 @@ export function tidy<T>(fn: () => T): T {
   return result
 }
 
+/** Puts a tensor that was kept for a while into the scope that is open now. Returns it. */
+export function entered<T extends Tensor>(tensor: T): T {
+  enter(tensor)
+  return tensor
+}
+
 /** Takes a tensor out of the scope it was made in, so that it outlives it. */
 export function keep<T extends Tensor>(tensor: T): T {
   for (const made of stack) made.delete(tensor)
@@ -72,6 +87,7 @@ export function isRecording(): boolean {
 }
 
 export function withRecording<T>(on: boolean, op: string, fn: () => T): T {
+  checkFunction(op, fn)
   const before = recording
   recording = on
   try {
@@ -95,11 +111,10 @@ export function noGrad<T>(fn: () => T): T {
 }
 
 /** In-place changes would falsify recorded values; they are for leaves under `noGrad`. */
-export function refuseRecorded(op: string, tensor: Tensor): void {
-  if (recording && tensor.requiresGrad)
-    throw new GradientError(
-      op,
-      'a tensor that requires a gradient cannot be changed in place while recording',
-      'wrap it in noGrad(() => …)',
-    )
+export function refuseRecorded(
+  op: string,
+  tensor: Tensor,
+  problem = 'a tensor that requires a gradient cannot be changed in place while recording',
+): void {
+  if (recording && tensor.requiresGrad) throw new GradientError(op, problem, 'wrap it in noGrad(() => …)')
 }

@@ -128,6 +128,36 @@ export function coalesce(shape: Shape, all: readonly (readonly number[])[]): { d
   return { dims, strides }
 }
 
+/** Strides that show the same elements in the same order under another shape; undefined: only a copy can. */
+export function reshapedStrides(shape: Shape, strides: readonly number[], to: Shape): number[] | undefined {
+  if (sizeOf(to) === 0) return stridesOf(to)
+  const {
+    dims,
+    strides: [steps],
+  } = coalesce(shape, [strides])
+  const result = new Array<number>(to.length).fill(1)
+  // Each run of elements with one step is filled by as many new dims as it takes, from the right.
+  let run = dims.length - 1
+  let left = run < 0 ? 1 : dims[run]
+  let step = run < 0 ? 1 : steps[run]
+  for (let d = to.length - 1; d >= 0; d--) {
+    if (to[d] === 1) {
+      result[d] = step
+      continue
+    }
+    if (left === 1) {
+      run--
+      left = dims[run]
+      step = steps[run]
+    }
+    if (left % to[d] !== 0) return undefined
+    result[d] = step
+    step *= to[d]
+    left /= to[d]
+  }
+  return result
+}
+
 /** A shape seen as [outer, n, inner] around an axis. */
 export interface Slices {
   readonly axis: number

@@ -1,11 +1,11 @@
 import { type Edge, isNode, Leaf } from './autograd/graph.js'
-import { type ArrayOf, type DType, dtypes, isFloating, newArray } from './dtype.js'
-import { GradientError, ShapeError, StateError } from './errors.js'
+import { type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
+import { describe, GradientError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
 import type { Device } from './runtime/device.js'
 import type { Storage } from './runtime/storage.js'
 import { enter } from './scope.js'
-import { format, isContiguous, type Shape, sizeOf, stridesOf } from './shape.js'
+import { format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from './shape.js'
 
 /** Nested arrays of numbers, as `toArray()` gives them. */
 export type Nested = number | boolean | Nested[]
@@ -83,13 +83,17 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   async data(): Promise<ArrayOf<D>> {
     const target = newArray(this.dtype, this.size)
     const dense = this.contiguous()
-    await this.storage.stream.read('data', dense, target)
+    const read = this.storage.stream.read('data', dense, target)
+    if ((dense as unknown) !== this) dense.dispose() // after the read, in the order of records
+    await read
     return target as ArrayOf<D>
   }
   /** As `data()`, but blocks until the work is done. */
   dataSync(): ArrayOf<D> {
     const target = newArray(this.dtype, this.size)
-    this.storage.stream.readSync('data', this.contiguous(), target)
+    const dense = this.contiguous()
+    this.storage.stream.readSync('data', dense, target)
+    if ((dense as unknown) !== this) dense.dispose()
     return target as ArrayOf<D>
   }
 
@@ -132,11 +136,18 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   }
   /** The gradient that `backward()` has gathered; null before. */
   get grad(): Tensor<S, D> | null {
-    return this.edge instanceof Leaf ? (this.edge.grad as Tensor<S, D> | null) : null
+    return this.edge instanceof Leaf ? (this.edge.show() as Tensor<S, D> | null) : null
   }
-  set grad(value: Tensor<S, D> | null) {
+  set grad(value: Tensor | null) {
     if (!(this.edge instanceof Leaf)) throw new GradientError('grad', 'only a leaf that requires a gradient has one')
-    this.edge.grad = value
+    const fits = value?.dtype === this.dtype && value.device === this.device && sameShape(value.shape, this.shape)
+    if (value !== null && !fits)
+      throw new GradientError(
+        'grad',
+        `expected ${format(this.shape)} ${this.dtype} on ${this.device}, got ${value instanceof Tensor ? String(value) : describe(value)}`,
+        'a gradient is like its tensor',
+      )
+    this.edge.replace(value, true)
   }
 
   /**
@@ -202,11 +213,6 @@ function nest(data: ArrayOf<DType>, shape: Shape, dtype: DType): Nested {
     return Array.from({ length: shape[d] }, () => level(d + 1))
   }
   return level(0)
-}
-
-/** How many bytes an element takes. */
-export function bytesOf(tensor: Tensor): number {
-  return tensor.size * dtypes[tensor.dtype].bytes
 }
 
 // For console.log; not a class member, since its name is computed.

@@ -106,16 +106,22 @@ export function element(op: string, value: number, dtype: DType): number {
   return dtype === 'int32' ? checkInt(op, value) : dtype === 'bool' ? Number(value !== 0) : value
 }
 
-/** Detaches the caller's array and returns its memory under a new one. */
-export function adopted(values: Values, dtype: DType): InstanceType<typeof Float32Array> {
+/** Refuses what cannot be taken over as it is. */
+export function checkAdoptable(values: Values, dtype: DType | undefined): void {
   const given = values as unknown as Float32Array
-  const own = ArrayBuffer.isView(values) && given.constructor === newArray(dtype, 0).constructor && dtype !== 'bool'
-  if (!own || !(given.buffer instanceof ArrayBuffer) || given.byteLength !== given.buffer.byteLength)
+  const own = dtype ?? arrayTypes.find(([type]) => values instanceof type)?.[1]
+  const same = ArrayBuffer.isView(values) && own && own !== 'bool' && given.constructor === newArray(own, 0).constructor
+  if (!same || !(given.buffer instanceof ArrayBuffer) || given.byteLength !== given.buffer.byteLength)
     throw new OptionError(
       'tensor',
-      `adopt needs a typed array of the dtype ${dtype} that covers its whole ArrayBuffer, got ${describe(values)}`,
+      `adopt needs a typed array of the dtype${own ? ` ${own}` : ''} that covers its whole ArrayBuffer, got ${describe(values)}`,
       'leave adopt out to copy it',
     )
-  const [buffer, Type] = [given.buffer, given.constructor as Float32ArrayConstructor]
+}
+
+/** Detaches the caller's array and returns its memory under a new one. */
+export function adopted(values: Values): InstanceType<typeof Float32Array> {
+  const given = values as unknown as Float32Array
+  const [buffer, Type] = [given.buffer as ArrayBuffer, given.constructor as Float32ArrayConstructor]
   return new Type(structuredClone(buffer, { transfer: [buffer] }))
 }

@@ -39,7 +39,7 @@ struct Task {
   void* (*allocate)(Task&, i64 bytes);                           // 64-byte aligned, freed after the command; or null
   int workers;                                                   // threads that `dispatch` may use
   Fault fault;                                                   // set by a kernel that cannot go on
-  double value, position;                                        // what it met, and where
+  double value, position, limit;                                 // the index it met, where, and how many there are
   bool failed() const { return fault != Fault::none; }
 };
 

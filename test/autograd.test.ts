@@ -18,6 +18,7 @@ import {
   valueAndGrad,
 } from '../lib/index.js'
 import { has, on } from './harness/cases.js'
+import { devices } from './harness/devices.js'
 
 const list = (t: Tensor | null) => Array.from(t!.dataSync())
 const leaf = (values: number[]) => tensor(values, { requiresGrad: true })
@@ -383,5 +384,92 @@ describe.skipIf(!has('native'))('lockstep', () => {
     await expect(gradus.lockstep(() => tensor([1, 2]).indexSelect(tensor([5], { dtype: 'int32' })))).rejects.toThrow(
       /index 5 at position 0/,
     )
+  })
+})
+
+describe.each(devices)('what belongs to whom, %s', device => {
+  const leaf = (...values: number[]) => tensor(values, { device }).requiresGrad_()
+
+  it('a gradient that a user holds is not taken away', async () => {
+    const w = leaf(1, 2)
+    w.square().sum().backward()
+    const first = w.grad!
+    w.square().sum().backward()
+    expect([await first.toArray(), await w.grad!.toArray()]).toEqual([
+      [2, 4],
+      [4, 8],
+    ])
+    const own = tensor([7, 7], { device })
+    w.grad = own
+    new gradus.optim.SGD([w], { learningRate: 1 }).zeroGrad()
+    expect(w.grad).toBeNull()
+    expect(await own.toArray()).toEqual([7, 7])
+  })
+  it('a gradient must be like its tensor', () => {
+    const w = leaf(1, 2)
+    const put = (g: unknown) => () => {
+      w.grad = g as Tensor
+    }
+    expect(put(tensor([1], { device }))).toThrow(/grad: expected \[2\] float32 on \w+, got Tensor\(\[1\]/)
+    expect(put(tensor([1, 2], { device, dtype: 'int32' }))).toThrow(/got Tensor\(\[2\] int32/)
+    expect(put(5)).toThrow(/got 5/)
+  })
+  it('a captured tensor that comes back from customGrad or checkpoint stays what it was', async () => {
+    const [c, w, x] = [tensor([5], { device }), leaf(2), leaf(3)]
+    const y = gradus.customGrad({ forward: () => c, backward: g => [g] })(x)
+    expect([c.requiresGrad, y.requiresGrad]).toEqual([false, true])
+    const z = gradus.checkpoint(() => w, x)
+    expect(w.isLeaf).toBe(true)
+    z.sum().backward()
+    expect(await w.grad!.toArray()).toEqual([1])
+  })
+  it('checkpoint refuses second derivatives instead of losing them', () => {
+    const x = leaf(2)
+    const y = gradus.checkpoint(x => x.mul(x).mul(x), x).add(x.square())
+    expect(() => y.sum().backward({ createGraph: true })).toThrow(/checkpoint: gradients of its gradients are not kept/)
+  })
+  it('assign_ does not lose the graph of its value silently', () => {
+    const w = leaf(2)
+    const b = tensor([0], { device })
+    expect(() => b.assign_(w.mul(3))).toThrow(/assign_: a value that requires a gradient would lose it/)
+  })
+  it('one tensor given for two arguments is two variables', async () => {
+    for (const w of [leaf(3), tensor([3], { device })]) {
+      const mul = (a: Tensor, b: Tensor) => a.mul(b).sum()
+      expect(await gradus.grad(mul)(w, w).toArray()).toEqual([3])
+      const { grads } = gradus.valueAndGrad(mul)(w, w)
+      expect(await Promise.all(grads.map(g => g.toArray()))).toEqual([[3], [3]])
+    }
+  })
+  it('shapes and ranges are copied: changing the array later changes nothing', async () => {
+    const shape = [1, 2]
+    const made = [1, 2, 3].map(n => {
+      shape[0] = n
+      return gradus.ones(shape, { device })
+    })
+    expect(made.map(t => t.shape)).toEqual([
+      [1, 2],
+      [2, 2],
+      [3, 2],
+    ])
+    const x = leaf(1, 2, 3)
+    const pads: [number, number][] = [[1, 0]]
+    const range: [number, number] = [1, 3]
+    const y = x.pad(pads).slice(range)
+    pads[0][0] = 0
+    range[0] = 0
+    y.mul(tensor([5, 7], { device }))
+      .sum()
+      .backward()
+    expect(await x.grad!.toArray()).toEqual([5, 7, 0])
+  })
+  it('gradients() belong to the scope they were made in', () => {
+    const w = leaf(1, 2)
+    const before = gradus.memory()[device]!.tensors
+    gradus.tidy(() => {
+      gradus.gradients(w.square().sum(), [w])
+      gradus.grad((x: Tensor) => x.square().sum())(tensor([1, 2], { device }))
+    })
+    expect(gradus.memory()[device]!.tensors).toBe(before)
   })
 })

@@ -43,7 +43,7 @@ describe('doctor', () => {
     missing: { path: () => '/nonexistent.node', problem: /nonexistent\.node does not load/ },
     corrupt: {
       path: () => file('corrupt.node', 'not a library\n'),
-      problem: /does not load.*rebuild with npm run build:native/,
+      problem: /does not load.*rebuild it with: npm run build:native/,
     },
     'of another build': {
       path: () => file('other.js', 'exports.facts = () => {}\nexports.hash = 1\n'),

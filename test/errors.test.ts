@@ -9,7 +9,6 @@ import {
   gradients,
   noGrad,
   ones,
-  optim,
   rand,
   randint,
   stack,
@@ -56,24 +55,24 @@ describe.each(devices)('%s', device => {
     ],
     ['shape of values', () => tensor([1, 2, 3], [2], { device }), /tensor: 3 values do not fill shape \[2\]/],
     ['text', () => tensor(['a'] as never, { device }), /tensor: expected numbers, got 'a'/],
-    ['dtype', () => zeros([1], { dtype: 'float16' as never, device }), /full: expected a dtype \(.*\), got 'float16'/],
-    ['shape', () => zeros([2, -1], { device }), /full: sizes must be whole numbers of at least 0, got \[2, -1\]/],
+    ['dtype', () => zeros([1], { dtype: 'float16' as never, device }), /zeros: expected a dtype \(.*\), got 'float16'/],
+    ['shape', () => zeros([2, -1], { device }), /zeros: sizes must be whole numbers of at least 0, got \[2, -1\]/],
     [
       'too large',
       () => zeros([2 ** 30, 2 ** 30], { device }),
-      /full: shape \[1073741824, 1073741824\] has too many elements/,
+      /zeros: shape \[1073741824, 1073741824\] has too many elements/,
     ],
     [
       'option',
       () => zeros([1], { dType: 'int32', device } as never),
-      /full: unknown option 'dType'\. Hint: did you mean 'dtype'\?/,
+      /zeros: unknown option 'dType'\. Hint: did you mean 'dtype'\?/,
     ],
     ['device', () => zeros([1], { device: 'gpu' as never }), /expected 'native' or 'js'|gpu/],
     ['fill int', () => full([1], 0.5, { dtype: 'int32', device }), /full: 0\.5 is not an int32 value/],
     [
       'rand int',
       () => rand([1], { dtype: 'int32', device }),
-      /uniform: expected a floating dtype, got int32\. Hint: use randint/,
+      /rand: expected a floating dtype, got int32\. Hint: use randint/,
     ],
     [
       'randint range',
@@ -201,11 +200,18 @@ describe.skipIf(!hasNative)('two devices', () => {
     )
     expect(() => noGrad(() => a.assign_(b))).toThrow(/assign_: a tensor on the native device met one on the js device/)
     const w = ones([2], { device: 'native' }).requiresGrad_()
-    w.grad = a
-    expect(() => new optim.SGD([w], { learningRate: 1 }).step()).toThrow(
-      /SGD: a tensor on the js device met one on the native device/,
-    )
+    expect(() => {
+      w.grad = a
+    }).toThrow(/grad: expected \[2\] float32 on native, got Tensor\(\[2\] float32, js\)/)
+    expect(() => w.backward({ gradient: a })).toThrow(/backward: the gradient must be on native, got one on js/)
     expect(await a.to('native').add(b).toArray()).toEqual([2, 2])
+  })
+
+  test('gradients go back over a copy to another device', async () => {
+    const w = tensor([1, 2], { device: 'js' }).requiresGrad_()
+    w.mul(3).to('native').square().sum().backward()
+    expect(w.grad!.device).toBe('js')
+    expect(await w.grad!.toArray()).toEqual([18, 36])
   })
 
   test('float64 arithmetic is for js', async () => {

@@ -92,3 +92,10 @@ describe.each(devices)('%s', device => {
     )
   })
 })
+
+test.each(devices)('a positive weight may be a number, %s', async device => {
+  const [x, t] = [tensor([0.5, -1], { device }), tensor([1, 0], { device })]
+  const number = losses.bceWithLogits(x, t, { posWeight: 2 })
+  const full = losses.bceWithLogits(x, t, { posWeight: tensor([2, 2], { device }) })
+  expect(await number.item()).toBe(await full.item())
+})

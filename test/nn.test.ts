@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FormatError, Generator, nn, ones, synchronizeSync, type Tensor, tensor, zeros } from '../lib/index.js'
+import { FormatError, Generator, memory, nn, ones, synchronizeSync, type Tensor, tensor, zeros } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 describe.each(devices)('%s', device => {
@@ -161,5 +161,45 @@ describe.each(devices)('%s', device => {
     expect(net.weight.device).toBe('js')
     expect(net.weight).toBeInstanceOf(nn.Parameter)
     expect(await net.weight.data()).toEqual(before)
+  })
+})
+
+describe.each(devices)('ownership, %s', device => {
+  test('a parameter of a view is a copy of it', () => {
+    const x = zeros([2, 3], { device })
+    const p = new nn.Parameter(x.transpose())
+    expect([p.isContiguous, p.shape, p.requiresGrad]).toEqual([true, [3, 2], true])
+    expect(() => new nn.Parameter([1] as never)).toThrow(/Parameter: .*must be a tensor/)
+  })
+  test('dispose frees what layers made', () => {
+    ones([1], { device })
+    const before = memory()[device]!.tensors
+    new nn.Sequential(new nn.Linear(30, 40, { device }), new nn.Embedding(3, 4, { device })).dispose()
+    expect(memory()[device]!.tensors).toBe(before)
+  })
+  test('a state dict of the module itself may name tensors in another order', async () => {
+    class Two extends nn.Module {
+      a = new nn.Parameter(tensor([1], { device }))
+      b = new nn.Parameter(tensor([2], { device }))
+      forward(x: Tensor): [Tensor, Tensor] {
+        return [x.mul(this.a), x.mul(this.b)]
+      }
+    }
+    const two = new Two()
+    const { a, b } = two.stateDict()
+    two.loadStateDict({ a: b, b: a })
+    expect([await two.a.item(), await two.b.item()]).toEqual([2, 1])
+  })
+  test('errors name the layer, wherever it stands', async () => {
+    class Net extends nn.Module {
+      table = new nn.Embedding(4, 2, { device })
+      forward(x: Tensor): Tensor {
+        return this.table.forward(x)
+      }
+    }
+    const y = new Net().forward(tensor([9], { dtype: 'int32', device }))
+    await expect(y.data()).rejects.toThrow(
+      /^embedding in Net\/Embedding: index 9 at position 0 is out of range for size 4/,
+    )
   })
 })

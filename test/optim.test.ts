@@ -1,7 +1,18 @@
 // Optimizers against trajectories recorded from PyTorch (scripts/fixtures/torch_optim.py).
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { FormatError, noGrad, OptionError, ones, optim, type Tensor, tensor, zeros } from '../lib/index.js'
+import {
+  FormatError,
+  memory,
+  noGrad,
+  OptionError,
+  ones,
+  optim,
+  setMemoryLimit,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 interface Values {
@@ -118,7 +129,134 @@ describe.each(devices)('%s', device => {
     expect(() => new optim.Adam([p], { betas: [1, 0.9] })).toThrow(/betas\[0\]/)
     const state = new optim.Adam([p]).stateDict()
     expect(() => new optim.Adam([p]).loadStateDict({ ...state, groups: [] })).toThrow(FormatError)
-    const bad = { ...state, state: { 0: { m: zeros([2], { device }) } } }
-    expect(() => new optim.Adam([p]).loadStateDict(bad)).toThrow(/'m' has shape \[2\]/)
+    const z = (...shape: number[]) => zeros(shape, { device })
+    const time = zeros([1], { device, dtype: 'int32' })
+    const load = (entries: Record<string, Tensor>) => () =>
+      new optim.Adam([p]).loadStateDict({ ...state, state: { 0: entries } })
+    expect(load({ m: z(2), v: z(3), peak: z(0), time })).toThrow(/'m' of parameter 0 has shape \[2\], expected \[3\]/)
+    expect(load({ m: z(3), v: z(3), peak: z(0) })).toThrow(/the state of parameter 0 lacks 'time'/)
+    expect(load({ m: z(3), v: z(3), peak: z(0), time, extra: z(1) })).toThrow(/unknown 'extra'/)
+  })
+})
+
+describe.each(devices)('state, %s', device => {
+  const leaf = (values: number[] | number[][]) => tensor(values, { device }).requiresGrad_()
+
+  test('parameters may be views: each element goes its own way, and the rest of the storage stays', async () => {
+    const w = tensor(
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      { device },
+    )
+      .transpose()
+      .requiresGrad_()
+    const factors = [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]
+    const optimizer = new optim.SGD([w], { learningRate: 1, momentum: 0.5 })
+    w.mul(tensor(factors, { device })).sum().backward()
+    optimizer.step()
+    expect(await w.toArray()).toEqual([
+      [0, 2],
+      [-1, 1],
+      [-2, 0],
+    ])
+    const base = ones([4], { device })
+    const every = base.slice([null, null, 2]).requiresGrad_()
+    every.sum().backward()
+    new optim.Adam([every], { learningRate: 1 }).step()
+    const after = await base.data()
+    expect([after[1], after[3]]).toEqual([1, 1])
+    expect(after[0]).toBeCloseTo(0, 5)
+  })
+
+  test('options of a group may change later: momentum, amsgrad', async () => {
+    const w = leaf([1, 2])
+    const optimizer = new optim.SGD([w], { learningRate: 0.1 })
+    w.grad = ones([2], { device })
+    optimizer.step()
+    optimizer.groups[0].options.momentum = 0.9
+    optimizer.step()
+    optimizer.step()
+    expect((await w.data())[0]).toBeCloseTo(1 - 0.1 - 0.1 - 0.19, 5)
+  })
+
+  test('state dicts of several groups come back as they went, also with other options', async () => {
+    const groups = () => [{ parameters: [leaf([1])] }, { parameters: [leaf([2, 3])], momentum: 0.9 }]
+    const [from, to] = [groups(), groups()]
+    const first = new optim.SGD(from, { learningRate: 0.1 })
+    for (const group of from) for (const p of group.parameters) p.grad = ones(p.shape, { device })
+    first.step()
+    const second = new optim.SGD(to, { learningRate: 1 })
+    second.loadStateDict(first.stateDict())
+    expect(second.learningRate).toBe(0.1)
+    for (const group of [...from, ...to]) for (const p of group.parameters) p.grad = ones(p.shape, { device })
+    first.step()
+    second.step()
+    const moved = async (list: typeof from) => (await list[1].parameters[0].data())[0]
+    expect((await moved(to)) - 2).toBeCloseTo((await moved(from)) - 2 + 0.1, 5)
+    const adam = new optim.Adam([leaf([1])], { amsgrad: true })
+    adam.groups[0].parameters[0].grad = ones([1], { device })
+    adam.step()
+    const plain = new optim.Adam([leaf([1])])
+    plain.loadStateDict(adam.stateDict())
+    expect(plain.groups[0].options.amsgrad).toBe(true)
+    expect(plain.stateDict().state[0]['peak'].size).toBe(1)
+  })
+
+  test('loading is all or nothing, and what the dict lacks starts anew', () => {
+    const w = [leaf([1]), leaf([2])]
+    const optimizer = new optim.SGD(
+      w.map(p => ({ parameters: [p] })),
+      { learningRate: 0.5, momentum: 0.9 },
+    )
+    const fresh = optimizer.stateDict()
+    for (const p of w) p.grad = ones([1], { device })
+    optimizer.step()
+    expect(Object.keys(optimizer.stateDict().state)).toHaveLength(2)
+    const rates = (...list: number[]) => ({
+      ...fresh,
+      groups: fresh.groups.map((g, i) => ({ ...g, options: { learningRate: list[i] } })),
+    })
+    expect(() => optimizer.loadStateDict(rates(5, -1))).toThrow(/learningRate must be at least 0/)
+    expect(optimizer.groups.map(g => g.options.learningRate)).toEqual([0.5, 0.5])
+    const other = {
+      ...fresh,
+      groups: [
+        { ...fresh.groups[0], parameters: [0, 1] },
+        { ...fresh.groups[1], parameters: [] },
+      ],
+    }
+    expect(() => optimizer.loadStateDict(other)).toThrow(/expected the state of groups with 1, 1 parameters, got 2, 0/)
+    optimizer.loadStateDict(fresh)
+    expect(optimizer.stateDict().state).toEqual({})
+  })
+
+  test('a step without memory for a copy changes nothing', async () => {
+    const [a, b] = [ones([2], { device }).requiresGrad_(), ones([300, 300], { device }).requiresGrad_()]
+    const optimizer = new optim.SGD([a, b], { learningRate: 1 })
+    a.grad = ones([2], { device })
+    b.grad = ones([300, 300], { device })
+    optimizer.step()
+    b.grad = ones([300, 300], { device }).transpose()
+    const limit = memory()[device]!.limit
+    setMemoryLimit(device, memory()[device]!.bytes + 100)
+    expect(() => optimizer.step()).toThrow(/memory|limit/)
+    setMemoryLimit(device, limit)
+    expect(await a.toArray()).toEqual([0, 0])
+  })
+
+  test('dispose gives the state back', () => {
+    const w = leaf([1, 2, 3])
+    w.grad = ones([3], { device })
+    const before = memory()[device]!.tensors
+    const optimizer = new optim.Adam([w])
+    optimizer.step()
+    optimizer.dispose()
+    expect(memory()[device]!.tensors).toBe(before)
   })
 })

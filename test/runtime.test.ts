@@ -132,7 +132,7 @@ describe.each(devices)('%s', device => {
     setMemoryLimit(device, bytes + 1e6)
     try {
       expect(() => zeros([1e8], { device })).toThrow(MemoryError)
-      expect(() => zeros([1e8], { device })).toThrow(/full: 400000000 bytes more would exceed the limit/)
+      expect(() => zeros([1e8], { device })).toThrow(/zeros: 400000000 bytes more would exceed the limit/)
       zeros([10], { device }).dispose()
     } finally {
       setMemoryLimit(device, limit)
@@ -310,7 +310,7 @@ describe.each(devices)('%s', device => {
 
   test('live tensors say where they were made', async () => {
     const kept = zeros([12345], { device })
-    expect(liveTensors().find(t => t.source === 'full')!.bytes).toBeGreaterThanOrEqual(4 * 12345)
+    expect(liveTensors().find(t => t.source === 'zeros')!.bytes).toBeGreaterThanOrEqual(4 * 12345)
     kept.dispose()
   })
 

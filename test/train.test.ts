@@ -5,13 +5,16 @@ import {
   Generator,
   layers,
   Model,
+  memory,
   nn,
   noGrad,
+  ones,
   optim,
   rand,
   sequential,
   type Tensor,
   tensor,
+  zeros,
 } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
@@ -154,7 +157,7 @@ describe.each(devices)('%s', device => {
     }
     train(9)
     await expect(net.parameters()[0].data()).rejects.toThrow(
-      /embedding in 0\.Embedding: index 9 at position 0 is out of range/,
+      /embedding in Sequential\/0\/Embedding: index 9 at position 0 is out of range/,
     )
     expect(await weights(new Model(net))).toEqual(before)
     train(1)
@@ -179,5 +182,102 @@ describe.each(devices)('%s', device => {
     expect(() => m.setWeights([[1]])).toThrow(/expected 4 arrays, got 1/)
     expect(() => dense(0)).toThrow(/units must be a whole number of at least 1/)
     expect(() => dense(1, { activation: 'rleu' })).toThrow(/unknown activation/)
+  })
+})
+
+describe.each(devices)('edges, %s', device => {
+  const tiny = () => sequential([dense(2, { inputShape: [2] }), dense(1)], { device })
+  const [x, y] = [zeros([4, 2], { device }), zeros([4, 1], { device })]
+
+  test('a model may give its input back', async () => {
+    const model = new Model(new nn.Sequential(new nn.Dropout(0.5)))
+    expect(await (await model.predict(ones([3, 2], { device }))).toArray()).toEqual([
+      [1, 1],
+      [1, 1],
+      [1, 1],
+    ])
+  })
+  test('weights are copies, and set all or none', async () => {
+    const model = tiny()
+    const before = model.getWeights()
+    const values = await Promise.all(before.map(w => w.toArray()))
+    expect(() =>
+      model.setWeights([
+        [
+          [9, 9],
+          [9, 9],
+        ],
+        [1, 2, 3],
+        [[1], [1]],
+        [0],
+      ]),
+    ).toThrow(/array 1 has shape \[3\]/)
+    noGrad(() => model.parameters().forEach(p => p.assign_(7)))
+    expect(await Promise.all(before.map(w => w.toArray()))).toEqual(values)
+    model.setWeights(before)
+    expect(await Promise.all(model.getWeights().map(w => w.toArray()))).toEqual(values)
+  })
+  test('targets that do not fit are refused by name', async () => {
+    const fit = (loss: string, target: Tensor) => {
+      const model = sequential([dense(3, { inputShape: [2] })], { device })
+      model.compile({ optimizer: 'sgd', loss })
+      return model.evaluate(zeros([4, 2], { device }), target)
+    }
+    await expect(fit('categoricalCrossentropy', zeros([4], { device }))).rejects.toThrow(
+      /categoricalCrossentropy: targets must have the shape \[4, 3\].*sparseCategoricalCrossentropy/,
+    )
+    await expect(fit('meanSquaredError', zeros([4, 4], { device }))).rejects.toThrow(/got \[4, 4\]/)
+    await expect(fit('binaryCrossentropy', zeros([4, 1], { device }))).rejects.toThrow(/binaryCrossentropy/)
+  })
+  test('wrong use is refused', async () => {
+    const model = tiny()
+    expect(() => model.compile({ loss: 'huber' } as never)).toThrow(/compile: optimizer is missing/)
+    expect(() => model.compile({ optimizer: 'sgd' } as never)).toThrow(/compile: loss is missing/)
+    const metric = { m: (p: Tensor) => p.mean() }.m
+    const twice = { optimizer: 'sgd', loss: 'huber', metrics: [metric, metric] }
+    expect(() => model.compile(twice)).toThrow(/two values would be called 'm'/)
+    expect(() => sequential([new nn.ReLU() as never])).toThrow(/sequential: expected layers such as dense/)
+    expect(() => dense(1, { activation: 'Relu' })).toThrow(/dense: unknown activation 'Relu'.*'relu'/)
+    const foreign = new optim.SGD([ones([1], { device }).requiresGrad_()], { learningRate: 1 })
+    model.compile({ optimizer: foreign, loss: 'huber' })
+    await expect(model.fit(x, y)).rejects.toThrow(/none of the model's parameters/)
+    model.compile({ optimizer: { name: 'sgd', momentum: 0.9, learningRate: 0.1 }, loss: 'huber' })
+    const fit = (options: object) => model.fit(x, y, { verbose: 0, ...options } as never)
+    await expect(fit({ signal: {} })).rejects.toThrow(/fit: signal must be an AbortSignal/)
+    await expect(fit({ validationData: [x] })).rejects.toThrow(/fit: validationData must be \[x, y\]/)
+    await expect(fit({ onEpochEnd: () => Promise.reject(new Error('mine')) })).rejects.toThrow('mine')
+    await fit({})
+  })
+  test('compiling while fit runs does not disturb it', async () => {
+    const model = tiny()
+    model.compile({ optimizer: 'adam', loss: 'huber' })
+    const onEpochEnd = () => model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
+    expect((await model.fit(x, y, { epochs: 3, verbose: 0, onEpochEnd })).epochs).toEqual([1, 2, 3])
+  })
+  test('nothing is left of models that were disposed, nor of fits that were aborted', async () => {
+    const before = memory()[device]!.tensors
+    for (let i = 0; i < 3; i++) {
+      const model = tiny()
+      model.compile({ optimizer: 'adam', loss: 'huber' })
+      const controller = new AbortController()
+      const onEpochEnd = () => controller.abort()
+      const options = { epochs: 3, verbose: 0, onEpochEnd, signal: controller.signal } as const
+      await expect(model.fit(x, y, options)).rejects.toThrow(/abort/)
+      model.dispose()
+    }
+    expect(memory()[device]!.tensors).toBe(before)
+  })
+  test('the summary counts parameters that a module has beside its layers', () => {
+    class Net extends nn.Module {
+      scale = new nn.Parameter(ones([2], { device }))
+      layer = new nn.Linear(2, 1, { device })
+      forward(x: Tensor): Tensor {
+        return this.layer.forward(x.mul(this.scale))
+      }
+    }
+    const text = new Model(new Net()).summary()
+    expect(text).toMatch(/^model +Net +2$/m)
+    expect(text).toMatch(/^layer +Linear\(2, 1\) +3$/m)
+    expect(text).toMatch(/Parameters: 5/)
   })
 })

@@ -1,6 +1,6 @@
 // Types: what the compiler must know, and what it must refuse. Checked by tsc; runs only to be counted.
 import { expectTypeOf, test } from 'vitest'
-import { matmul, ones, type Shape, type Tensor, tensor, zeros } from '../lib/index.js'
+import { dense, matmul, nn, ones, optim, type Shape, sequential, type Tensor, tensor, zeros } from '../lib/index.js'
 
 test('literal shapes go through creation and operations that keep or combine them', () => {
   const a = zeros([2, 3])
@@ -9,6 +9,10 @@ test('literal shapes go through creation and operations that keep or combine the
   expectTypeOf(matmul(a, ones([3, 4]))).toEqualTypeOf<Tensor<readonly [2, 4]>>()
   expectTypeOf(a.reshape([3, 2])).toMatchTypeOf<Tensor>()
   expectTypeOf(a.sum(0)).toEqualTypeOf<Tensor<Shape>>()
+  expectTypeOf(a.matmul(ones([3, 4]))).toEqualTypeOf<Tensor<readonly [2, 4]>>()
+  expectTypeOf(a.add(a)).toEqualTypeOf<Tensor<readonly [2, 3]>>()
+  expectTypeOf(a.mul(2)).toEqualTypeOf<Tensor<readonly [2, 3]>>()
+  expectTypeOf(ones([3]).add(a)).toEqualTypeOf<Tensor<Shape>>()
 })
 
 test('shapes that are not known are no obstacle', () => {
@@ -34,4 +38,15 @@ test('wrong calls do not compile', () => {
     return y
   }
   expectTypeOf(refused).toBeFunction()
+})
+
+test('documented uses compile', () => {
+  const model = sequential([dense(1, { inputShape: [2] })])
+  model.compile({ optimizer: new optim.Adam(model.parameters()), loss: 'huber' })
+  class Pair extends nn.Module {
+    forward(a: Tensor, b: Tensor): [Tensor, Tensor] {
+      return [b, a]
+    }
+  }
+  expectTypeOf(new Pair().forward).returns.toEqualTypeOf<[Tensor, Tensor]>()
 })

@@ -5,7 +5,7 @@ import { cast, checkTensor, type Gradient, scalar } from '../ops/define.js'
 import { clone } from '../ops/movement.js'
 import { sumTo } from '../ops/reduce.js'
 import { expand } from '../ops/view.js'
-import { keep, refusePromise, tidy, withRecording } from '../scope.js'
+import { entered, keep, refusePromise, tidy, withRecording } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Edge, isNode, Leaf, Node } from './graph.js'
@@ -157,11 +157,10 @@ function walk(
 
 /** Adds to the gradient of a parameter. A gradient that shares its storage is copied, so that in-place changes are safe. */
 function accumulate(leaf: Leaf, g: Tensor): void {
-  const before = leaf.grad
+  const before = leaf.gradient
   const own = before ? add(before, g) : g.storage.shared || !g.isContiguous ? clone(g) : g
-  leaf.grad = keep(own)
+  leaf.replace(keep(own))
   if (own !== g) g.dispose()
-  before?.dispose()
 }
 
 function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor {
@@ -176,6 +175,12 @@ function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor 
     checkTensor(op, given, 'gradient')
     if (!sameShape(given.shape, y.shape))
       throw new GradientError(op, `the gradient must have the shape ${format(y.shape)}, got ${format(given.shape)}`)
+    if (given.device !== y.device)
+      throw new GradientError(
+        op,
+        `the gradient must be on ${y.device}, got one on ${given.device}`,
+        "copy it: g.to('…')",
+      )
     return cast(given, y.dtype)
   }
   if (y.size !== 1)
@@ -256,9 +261,14 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
           `the result does not depend on input ${i}`,
           'pass { allowUnused: true } to get null for it',
         )
-      return gradient ?? null
+      return gradient ? entered(gradient) : null
     })
   })
+}
+
+/** A tensor in its own right at the place of an argument: linked to the outer graph where there is one. */
+function variable(x: Tensor): Tensor {
+  return x.edge ? linked(x) : x.detach().requiresGrad_()
 }
 
 /**
@@ -273,9 +283,8 @@ export function valueAndGrad<A extends Tensor[]>(
   fn: (...inputs: A) => Tensor,
 ): (...inputs: A) => { value: Tensor; grads: { [K in keyof A]: Tensor } } {
   return (...inputs) => {
-    const leaves = inputs.map((x, i) =>
-      checkTensor('valueAndGrad', x, `argument ${i}`).edge ? x : x.detach().requiresGrad_(),
-    )
+    // Each argument is a variable of its own, also where one tensor is given twice.
+    const leaves = inputs.map((x, i) => variable(checkTensor('valueAndGrad', x, `argument ${i}`)))
     const value = withRecording(true, 'valueAndGrad', () => refusePromise('valueAndGrad', fn(...(leaves as A))))
     // With an outer graph to link to, the gradients are recorded too.
     const nested = inputs.some(x => x.edge)
@@ -288,7 +297,7 @@ export function valueAndGrad<A extends Tensor[]>(
 export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => Tensor {
   return (...inputs) => {
     const first = checkTensor('grad', inputs[0], 'argument 0')
-    const leaf = first.edge ? first : first.detach().requiresGrad_()
+    const leaf = variable(first)
     const y = withRecording(true, 'grad', () => refusePromise('grad', fn(...([leaf, ...inputs.slice(1)] as A))))
     return gradients(y, [leaf], { createGraph: inputs.some(x => x.edge) })[0]!
   }

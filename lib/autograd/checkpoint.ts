@@ -1,7 +1,7 @@
 import { GradientError } from '../errors.js'
 import { checkTensor, type Gradient, record } from '../ops/define.js'
 import { defaultGenerator, Generator, withGenerator } from '../random.js'
-import { noGrad, refusePromise, withRecording } from '../scope.js'
+import { isRecording, noGrad, refusePromise, withRecording } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { backwardThrough } from './backward.js'
 
@@ -30,6 +30,8 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
     name: 'checkpoint',
     saves: { inputs: inputs.map((_, i) => i) },
     grad: (g, saved) => {
+      if (isRecording())
+        throw new GradientError('checkpoint', 'gradients of its gradients are not kept', 'leave checkpoint out')
       const leaves = saved.inputs.map((x, i) => (inputs[i].edge ? x.detach().requiresGrad_() : x.detach()))
       const again = new Generator(0)
       again.setState(before)
@@ -37,7 +39,7 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
       return backwardThrough(repeated, g, leaves)
     },
   }
-  const fresh = inputs.includes(y) ? y.detach() : y
+  const fresh = y.detach() // y may be anybody's
   record(gradient, inputs, fresh, null)
   return fresh
 }

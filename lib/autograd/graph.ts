@@ -9,11 +9,32 @@ import type { Tensor } from '../tensor.js'
 export class Leaf {
   readonly shape: Shape
   readonly dtype: DType
-  grad: Tensor | null = null
+  /** What backward has gathered. */
+  gradient: Tensor | null = null
+  /** Did a user receive it, or set it? Then it is theirs, and never disposed here. */
+  private shown = false
+
   constructor(shape: Shape, dtype: DType) {
     this.shape = shape
     this.dtype = dtype
   }
+
+  /** The gradient, for a user. */
+  show(): Tensor | null {
+    this.shown = true
+    return this.gradient
+  }
+  /** Puts another in its place; `shown`: one that a user has. */
+  replace(gradient: Tensor | null, shown = false): void {
+    if (!this.shown && this.gradient !== gradient) this.gradient?.dispose()
+    this.gradient = gradient
+    this.shown = shown
+  }
+}
+
+/** The leaf of a tensor that starts a graph. */
+export function leafOf(x: Tensor): Leaf | undefined {
+  return x.edge instanceof Leaf ? x.edge : undefined
 }
 
 /** A value kept for backward, and the version its storage had then. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { FormatError } from '../errors.js'
+import { describe, FormatError } from '../errors.js'
 import { sizeOf } from '../shape.js'
 
 type IdxData = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array
@@ -30,6 +30,7 @@ const types: {
  * data.parseIdx(new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).shape // [2]
  */
 export function parseIdx(bytes: Uint8Array): IdxArray {
+  if (!(bytes instanceof Uint8Array)) throw new FormatError('parseIdx', `expected a Uint8Array, got ${describe(bytes)}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0)
     throw new FormatError('parseIdx', 'not an IDX file: it must begin with two zero bytes', 'is it still compressed?')
@@ -52,7 +53,16 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
   return { shape, data }
 }
 
-/** Reads an IDX file. */
+/**
+ * Reads an IDX file.
+ *
+ * @throws FormatError that names the file, if it is malformed; what `readFile` throws.
+ */
 export async function loadIdx(path: string): Promise<IdxArray> {
-  return parseIdx(await readFile(path))
+  const bytes = await readFile(path)
+  try {
+    return parseIdx(bytes)
+  } catch (error) {
+    throw new FormatError('loadIdx', `${path}: ${(error as Error).message}`)
+  }
 }

@@ -77,16 +77,16 @@ export class Loader implements AsyncIterable<Tensor[]> {
       } finally {
         for (const t of batch) t.dispose()
       }
-      marks.push(mark())
+      marks.push(finished())
     }
     await Promise.all(marks)
   }
 }
 
-/** Resolves when all work issued so far is done; frees what was collected in the meantime. */
-async function mark(): Promise<void> {
+/** Resolves when all work issued so far is done; frees what was collected in the meantime. Failures wait for a read. */
+async function finished(): Promise<void> {
   for (const stream of openStreams()) {
-    await stream.mark()
+    await stream.mark({ quiet: true })
     stream.sweep()
   }
 }

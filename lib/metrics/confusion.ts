@@ -1,6 +1,6 @@
 import { zeros } from '../creation.js'
 import { isFloating } from '../dtype.js'
-import { ShapeError } from '../errors.js'
+import { checkOptions, ShapeError } from '../errors.js'
 import { checkCount } from '../nn/module.js'
 import { add } from '../ops/binary.js'
 import { checkTensor } from '../ops/define.js'
@@ -47,6 +47,7 @@ export class ConfusionMatrix {
   private counts: Tensor
 
   constructor(classes: number, options: { device?: Device } = {}) {
+    checkOptions('ConfusionMatrix', options, ['device'])
     this.size = checkCount('ConfusionMatrix', 'classes', classes)
     this.counts = keep(zeros([classes, classes], options) as Tensor)
   }

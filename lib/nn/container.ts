@@ -26,10 +26,7 @@ export class Sequential extends Module {
     this.layers = layers
   }
   forward(x: Tensor): Tensor {
-    return this.layers.reduce(
-      (value, layer, i) => inLayer(`${i}.${layer.constructor.name}`, () => layer.forward(value)),
-      x,
-    )
+    return this.layers.reduce((value, layer, i) => inLayer(String(i), () => layer.forward(value)), x)
   }
 }
 

@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.js'
+import { checkOptions, OptionError } from '../errors.js'
 import { dropout } from '../ops/random.js'
 import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
@@ -11,7 +11,9 @@ export class Dropout extends Module {
 
   constructor(p = 0.5, options: { generator?: Generator } = {}) {
     super()
-    if (!(p >= 0 && p <= 1)) throw new OptionError('Dropout', `p must be from 0 to 1, got ${String(p)}`)
+    checkOptions('Dropout', options, ['generator'])
+    if (typeof p !== 'number' || !(p >= 0 && p <= 1))
+      throw new OptionError('Dropout', `p must be from 0 to 1, got ${String(p)}`)
     this.p = p
     this.generator = options.generator
   }

@@ -18,7 +18,7 @@ export class Embedding extends Module {
     this.count = checkCount('Embedding', 'count', count)
     this.width = checkCount('Embedding', 'width', width)
     const { generator, ...where } = options
-    this.weight = new Parameter(normal_(zeros([count, width], where), 0, 1, { generator }))
+    this.weight = Parameter.of(normal_(zeros([count, width], where), 0, 1, { generator }))
   }
   forward(index: Tensor): Tensor {
     return embedding(this.weight, index)

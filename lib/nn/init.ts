@@ -1,6 +1,6 @@
 /** Initialisers: they fill a tensor in place and return it. Fans: a weight [out, in, …] has fanIn = in·…, fanOut = out·…. */
 import { full, normal, uniform } from '../creation.js'
-import { OptionError, ShapeError } from '../errors.js'
+import { checkOptions, OptionError, ShapeError } from '../errors.js'
 import { assign_ } from '../ops/movement.js'
 import type { Generator } from '../random.js'
 import { noGrad } from '../scope.js'
@@ -37,6 +37,7 @@ function draw(x: Tensor, make: (options: { device: Tensor['device'] }) => Tensor
   return put(x, ({ device }) => make({ device }))
 }
 
+/** The fans of a weight of this shape. */
 export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
   if (shape.length < 2) throw new ShapeError(op, `fans need at least two dims, got shape ${format(shape)}`)
   const field = sizeOf(shape.slice(2))
@@ -51,12 +52,15 @@ export function gain(nonlinearity: Nonlinearity, slope = 0): number {
   return gains[nonlinearity]
 }
 
+/** All 0. */
 export function zeros_(x: Tensor): Tensor {
   return constant_(x, 0)
 }
+/** All 1. */
 export function ones_(x: Tensor): Tensor {
   return constant_(x, 1)
 }
+/** All of one value. */
 export function constant_(x: Tensor, value: number): Tensor {
   return put(x, options => full(x.shape, value, options))
 }
@@ -71,21 +75,21 @@ export function normal_(x: Tensor, mean = 0, deviation = 1, { generator }: InitO
 
 /** U(−a, a) with a = gain·√(6/(fanIn + fanOut)). Glorot & Bengio (2010); Keras's glorot_uniform. */
 export function xavierUniform_(x: Tensor, options: InitOptions = {}): Tensor {
+  checkOptions('xavierUniform_', options, ['generator', 'gain'])
   const { fanIn, fanOut } = fans('xavierUniform_', x.shape)
   const bound = (options.gain ?? 1) * Math.sqrt(6 / (fanIn + fanOut))
   return uniform_(x, -bound, bound, options)
 }
 /** N(0, σ²) with σ = gain·√(2/(fanIn + fanOut)). Glorot & Bengio (2010). */
 export function xavierNormal_(x: Tensor, options: InitOptions = {}): Tensor {
+  checkOptions('xavierNormal_', options, ['generator', 'gain'])
   const { fanIn, fanOut } = fans('xavierNormal_', x.shape)
   return normal_(x, 0, (options.gain ?? 1) * Math.sqrt(2 / (fanIn + fanOut)), options)
 }
 
-function kaimingDeviation(
-  op: string,
-  x: Tensor,
-  { mode = 'fanIn', nonlinearity = 'leakyRelu', slope = 0 }: KaimingOptions,
-): number {
+function kaimingDeviation(op: string, x: Tensor, options: KaimingOptions): number {
+  checkOptions(op, options, ['generator', 'mode', 'nonlinearity', 'slope'])
+  const { mode = 'fanIn', nonlinearity = 'leakyRelu', slope = 0 } = options
   const fan = fans(op, x.shape)
   if (mode !== 'fanIn' && mode !== 'fanOut')
     throw new OptionError(op, `mode must be 'fanIn' or 'fanOut', got '${mode}'`)

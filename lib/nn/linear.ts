@@ -1,6 +1,7 @@
 import { type CreateOptions, zeros } from '../creation.js'
 import { checkOptions, ShapeError } from '../errors.js'
 import { add } from '../ops/binary.js'
+import { checkTensor } from '../ops/define.js'
 import { matmul } from '../ops/matmul.js'
 import { transpose } from '../ops/view.js'
 import type { Generator } from '../random.js'
@@ -38,20 +39,26 @@ export class Linear extends Module {
     this.inputs = checkCount('Linear', 'inputs', inputs)
     this.outputs = checkCount('Linear', 'outputs', outputs)
     const { bias = true, generator, ...where } = options
-    this.weight = new Parameter(kaimingUniform_(zeros([outputs, inputs], where), { slope: Math.sqrt(5), generator }))
+    this.weight = Parameter.of(kaimingUniform_(zeros([outputs, inputs], where), { slope: Math.sqrt(5), generator }))
     const bound = 1 / Math.sqrt(inputs)
-    this.bias = bias ? new Parameter(uniform_(zeros([outputs], where), -bound, bound, { generator })) : null
+    this.bias = bias ? Parameter.of(uniform_(zeros([outputs], where), -bound, bound, { generator })) : null
   }
 
   forward(x: Tensor): Tensor {
+    checkTensor('Linear', x)
     if (x.rank === 0 || x.shape[x.rank - 1] !== this.inputs)
       throw new ShapeError(
         'Linear',
         `expected [… ${this.inputs}], got ${format(x.shape)}`,
         'the last dim must be the number of inputs',
       )
-    const y = matmul(x, transpose(this.weight))
-    return this.bias ? add(y, this.bias) : y
+    const turned = transpose(this.weight)
+    const y = matmul(x, turned)
+    turned.dispose()
+    if (!this.bias) return y
+    const sum = add(y, this.bias)
+    y.dispose()
+    return sum
   }
   override toString(): string {
     return `Linear(${this.inputs}, ${this.outputs}${this.bias ? '' : ', no bias'})`

@@ -1,17 +1,31 @@
+import { leafOf } from '../autograd/graph.js'
 import { tensor } from '../creation.js'
-import { describe, FormatError, OptionError } from '../errors.js'
+import { checkOptions, describe, FormatError, OptionError } from '../errors.js'
+import { checkTensor } from '../ops/define.js'
 import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
-import { noGrad } from '../scope.js'
+import { inLayer } from '../runtime/source.js'
+import { noGrad, tidy } from '../scope.js'
 import { format, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
 /** A tensor that is trained. Modules find those in their fields. */
 export class Parameter<S extends Shape = Shape> extends Tensor<S> {
-  /** Takes over the values of `from`. */
+  /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
   constructor(from: Tensor<S>, options: { requiresGrad?: boolean } = {}) {
-    super(from.storage.retain(), from.shape, from.strides, from.offset)
+    checkTensor('Parameter', from)
+    checkOptions('Parameter', options, ['requiresGrad'])
+    const dense = noGrad(() => (from.isContiguous ? from.detach() : from.clone()))
+    super(dense.storage.retain(), dense.shape, dense.strides, dense.offset)
+    dense.dispose()
     this.requiresGrad_(options.requiresGrad ?? true)
+  }
+
+  /** @internal A parameter of values that nobody else has: they are freed with it. */
+  static of<S extends Shape>(from: Tensor<S>): Parameter<S> {
+    const parameter = new Parameter(from)
+    from.dispose()
+    return parameter
   }
 }
 
@@ -70,7 +84,16 @@ export abstract class Module {
   /** Whether layers such as dropout are active. Set by `train()` and `eval()`. */
   training: boolean = true
 
-  abstract forward(x: Tensor): Tensor
+  /** What the module computes. Layers take and give one tensor; a module of yours may have several. */
+  // biome-ignore lint/suspicious/noExplicitAny: each subclass says what it takes and gives
+  abstract forward(...inputs: any[]): any
+
+  constructor() {
+    // Errors that show up when a command runs say in which layer it was issued.
+    const { forward } = this
+    const value = (...inputs: unknown[]) => inLayer(this.constructor.name, () => forward.apply(this, inputs))
+    Object.defineProperty(this, 'forward', { value, writable: true, configurable: true })
+  }
 
   private *places(): Generator<Place<Parameter | Buffer | Module>> {
     yield* placesIn(this, '', new Set([this]))
@@ -113,10 +136,7 @@ export abstract class Module {
 
   /** Forgets the gradients of all parameters. */
   zeroGrad(): void {
-    for (const p of this.parameters()) {
-      p.grad?.dispose()
-      if (p.requiresGrad) p.grad = null
-    }
+    for (const p of this.parameters()) leafOf(p)?.replace(null)
   }
 
   /** Parameters and buffers by name. The tensors share their storage with the module: they follow its training. */
@@ -147,15 +167,15 @@ export abstract class Module {
     ]
     if (problems.length > 0)
       throw new FormatError('loadStateDict', problems.join('; '), 'it must come from a model of the same structure')
-    noGrad(() => {
-      for (const [name, t] of given) {
-        const to = own.get(name)!
-        assign_(
-          to,
-          t.device === to.device ? t.detach() : tensor(t.dataSync(), t.shape, { device: to.device, dtype: t.dtype }),
+    noGrad(() =>
+      tidy(() => {
+        // Copies first: a dict of this very module may name its tensors in another order.
+        const copies = [...given].map(
+          ([name, t]) => [own.get(name)!, t.detach().to(own.get(name)!.device).clone()] as const,
         )
-      }
-    })
+        for (const [to, copy] of copies) assign_(to, copy)
+      }),
+    )
   }
 
   /** Moves all parameters and buffers to a device. They become new tensors: do it before making an optimizer. Returns this. */
@@ -176,7 +196,7 @@ export abstract class Module {
   /** Gives up the memory of all parameters and buffers. */
   dispose(): void {
     for (const t of [...this.namedParameters().values(), ...this.namedBuffers().values()]) {
-      t.grad?.dispose()
+      leafOf(t)?.replace(null)
       t.dispose()
     }
   }

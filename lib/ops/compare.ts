@@ -40,7 +40,7 @@ function compare(
     },
     noGrad: 'the result is a truth value',
   })
-  return (a, b) => applyTo(self, [a, b], pair(name, a, b, dtype), null)
+  return (a, b) => applyTo(self, [a, b], pair(name, a, b, dtype, { compares: true }), null)
 }
 
 const numeric = (common: DType): DType => promote(common, 'int32')
@@ -105,6 +105,7 @@ const whereRule: Rule<null> = rule({
 /** a where the condition is true (not 0), else b. The three broadcast; at least one of `a` and `b` is a tensor, or both are numbers. */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   checkTensor('where', condition, 'condition')
+  for (const x of [a, b]) if (typeof x !== 'number' && typeof x !== 'boolean') checkTensor('where', x, 'a choice')
   // Of two numbers, the first becomes a float32 tensor, and takes the second along.
   const first = isTensor(a) || isTensor(b) ? a : scalar(Number(a), 'float32', condition.storage.stream)
   const choices = pair('where', first, b)

@@ -9,6 +9,7 @@ import type { Tolerance } from '../runtime/tolerance.js'
 import { isRecording } from '../scope.js'
 import { broadcastStrides, coalesce, isContiguous, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
+import { element } from '../values.js'
 
 /** Kernel calls, as rules see them. */
 export type Issue = Kernels<Operand, Operand>
@@ -161,22 +162,27 @@ export function pair(
   a: TensorLike,
   b: TensorLike,
   dtypeOf: (common: DType) => DType = d => d,
+  { compares = false }: { compares?: boolean } = {},
 ): [Tensor, Tensor] {
   if (!isTensor(a) && !isTensor(b))
     throw new DTypeError(op, `expected a tensor, got ${describe(a)} and ${describe(b)}`, 'make one with tensor(…)')
   const known = (isTensor(a) ? a : b) as Tensor
-  const dtype = dtypeOf(promote(typeOf(op, a, known), typeOf(op, b, known)))
+  const dtype = dtypeOf(promote(typeOf(op, a, known, compares), typeOf(op, b, known, compares)))
+  for (const x of [a, b]) if (dtype === 'int32' && typeof x === 'number') element(op, x, dtype)
   const lift = (x: TensorLike): Tensor =>
     isTensor(x) ? cast(x, dtype) : scalar(Number(x), dtype, known.storage.stream)
   return [lift(a), lift(b)]
 }
 
-function typeOf(op: string, x: TensorLike, other: Tensor): DType {
+const isInt32 = (x: number): boolean => x >= -(2 ** 31) && x < 2 ** 31
+
+/** A comparison with a number outside int32 makes sense; arithmetic does not. */
+function typeOf(op: string, x: TensorLike, other: Tensor, compares: boolean): DType {
   if (isTensor(x)) return x.dtype
   if (typeof x === 'boolean') return 'bool'
   if (typeof x !== 'number') return checkTensor(op, x, 'operand').dtype // throws
   if (isFloating(other.dtype)) return other.dtype
-  return Number.isInteger(x) ? 'int32' : 'float32'
+  return Number.isInteger(x) && (!compares || isInt32(x)) ? 'int32' : 'float32'
 }
 
 const conversions = { float32: 'toFloat32', int32: 'toInt32', bool: 'toBool', float64: 'toFloat64' } as const

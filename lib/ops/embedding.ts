@@ -9,12 +9,13 @@ import { contiguous } from './movement.js'
 import { reshape, slice } from './view.js'
 
 function check(index: Buf, n: number): void {
-  for (let i = 0; i < index.length; i++) if (index[i] < 0 || index[i] >= n) throw new IndexFault(index[i], i)
+  for (let i = 0; i < index.length; i++) if (index[i] < 0 || index[i] >= n) throw new IndexFault(index[i], i, n)
 }
 
 kernels({
   gather: (x, index, y, outer, n, k, inner) => {
     check(index, n)
+    if (y.length === 0) return // outer may be too large to count through
     for (let o = 0; o < outer; o++)
       for (let j = 0; j < k; j++)
         for (let i = 0; i < inner; i++) {
@@ -25,6 +26,7 @@ kernels({
   scatterAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
     y.fill(0)
+    if (g.length === 0) return
     for (let o = 0; o < outer; o++)
       for (let j = 0; j < k; j++)
         for (let i = 0; i < inner; i++) {
@@ -34,6 +36,7 @@ kernels({
   },
   indexSelect: (x, index, y, outer, n, k, inner) => {
     check(index, n)
+    if (y.length === 0) return // outer may be too large to count through
     for (let o = 0; o < outer; o++)
       for (let j = 0; j < k; j++)
         for (let i = 0; i < inner; i++) y[(o * k + j) * inner + i] = x[(o * n + index[j]) * inner + i]
@@ -41,6 +44,7 @@ kernels({
   indexAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
     y.fill(0)
+    if (g.length === 0) return
     for (let o = 0; o < outer; o++)
       for (let j = 0; j < k; j++)
         for (let i = 0; i < inner; i++) y[(o * n + index[j]) * inner + i] += g[(o * k + j) * inner + i]

@@ -25,7 +25,8 @@ interface Classes {
 
 function checkTargets(target: Buf, classes: number, ignoreIndex: number): void {
   for (let i = 0; i < target.length; i++)
-    if (target[i] !== ignoreIndex && (target[i] < 0 || target[i] >= classes)) throw new IndexFault(target[i], i)
+    if (target[i] !== ignoreIndex && (target[i] < 0 || target[i] >= classes))
+      throw new IndexFault(target[i], i, classes)
 }
 
 kernels(

@@ -7,7 +7,8 @@ import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { forRows } from './loops.js'
-import { reshape, transpose, unsqueeze } from './view.js'
+import { contiguous } from './movement.js'
+import { expand, reshape, transpose, unsqueeze } from './view.js'
 
 kernels(
   {
@@ -55,8 +56,6 @@ function tolerance(call: Arguments): Allowed {
 function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
   const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
   const merged = coalesce(batch, strides)
-  if (merged.dims.length > 4)
-    throw new ShapeError('matmul', `batch dims ${format(batch)} have too many separate parts`, 'use contiguous() first')
   const operand = (x: Tensor, i: number): Operand => ({
     storage: x.storage,
     offset: x.offset,
@@ -64,6 +63,15 @@ function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
     strides: [...merged.strides[i], ...x.strides.slice(-2)],
   })
   return [operand(a, 0), operand(b, 1)]
+}
+
+/** The operands; or, where their batch dims do not merge to the 4 that the kernel takes, row-major copies that do. */
+function separable(a: Tensor, b: Tensor): [Tensor, Tensor] {
+  const batch = batchOf(a, b)
+  const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
+  if (coalesce(batch, strides).dims.length <= 4) return [a, b]
+  const written = (x: Tensor): Tensor => contiguous(expand(x, [...batch, ...x.shape.slice(-2)]))
+  return [written(a), written(b)]
 }
 
 const batchOf = (a: Tensor, b: Tensor): number[] => broadcast('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2))
@@ -103,7 +111,8 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   if (k !== other)
     throw new ShapeError('matmul', `inner sizes must match, ${where} (${k} ≠ ${other})`, 'transpose one operand?')
   const dtype = promote(promote(a.dtype, b.dtype), 'int32')
-  const c = applyTo(matmulRule, [a, b], [cast(left, dtype), cast(right, dtype)], null)
+  const [l, r] = separable(cast(left, dtype), cast(right, dtype))
+  const c = applyTo(matmulRule, [a, b], [l, r], null)
   if (a.rank > 1 && b.rank > 1) return c
   const shape = c.shape.filter((_, d) => !(a.rank === 1 && d === c.rank - 2) && !(b.rank === 1 && d === c.rank - 1))
   return reshape(c, shape)

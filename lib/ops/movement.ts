@@ -1,8 +1,8 @@
 /** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
 import { type Buf, checkDType, type DType, promote } from '../dtype.js'
-import { checkOptions, describe, ShapeError } from '../errors.js'
+import { checkOptions, describe, OptionError, ShapeError } from '../errors.js'
 import type { Strided } from '../runtime/js.js'
-import { refuseRecorded } from '../scope.js'
+import { refuseRecorded, tidy } from '../scope.js'
 import { axisOf, checkShape, format, isContiguous, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
@@ -163,7 +163,9 @@ export function pad(x: Tensor, pads: readonly (readonly [number, number])[], opt
   if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2))
     throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${JSON.stringify(pads)}`)
   checkShape('pad', pads.flat())
-  return apply(padRule, [x], { pads, value: options.value ?? 0 })
+  const { value = 0 } = options
+  if (typeof value !== 'number') throw new OptionError('pad', `value must be a number, got ${describe(value)}`)
+  return apply(padRule, [x], { pads: pads.map(([before, after]) => [before, after] as const), value })
 }
 
 /** The whole tensor repeated counts[d] times along dim d; extra counts are new leading dims. */
@@ -209,11 +211,14 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
 export function assign_(x: Tensor, value: TensorLike): Tensor {
   checkTensor('assign_', x)
   refuseRecorded('assign_', x)
-  const [, given] = pair('assign_', x, value)
-  const source = convert(given, x.dtype)
-  const from = isTensor(value) && source.storage === x.storage ? clone(source) : source
-  const view = sameShape(from.shape, x.shape) ? from : expand(from, x.shape)
-  x.storage.stream.as('assign_', () => copyTo(view.detach(), x, 'assign'))
+  if (isTensor(value)) refuseRecorded('assign_', value, 'a value that requires a gradient would lose it')
+  tidy(() => {
+    const [, given] = pair('assign_', x, value)
+    const source = convert(given, x.dtype)
+    const from = isTensor(value) && source.storage === x.storage ? clone(source) : source
+    const view = sameShape(from.shape, x.shape) ? from : expand(from, x.shape)
+    x.storage.stream.as('assign_', () => copyTo(view.detach(), x, 'assign'))
+  })
   x.storage.written('assign_')
   return x
 }

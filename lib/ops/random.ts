@@ -1,7 +1,7 @@
 /** Random numbers by counter, and dropout.                   twin: native/kernels/random.cc   cases: test/ops/random.ts */
 import type { Buf } from '../dtype.js'
 import { floatOf } from '../dtype.js'
-import { OptionError } from '../errors.js'
+import { checkOptions, OptionError } from '../errors.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -166,7 +166,9 @@ export interface DropoutOptions {
  */
 export function dropout<S extends Shape>(x: Tensor<S>, p = 0.5, options: DropoutOptions = {}): Tensor<S> {
   checkTensor('dropout', x)
-  if (!(p >= 0 && p <= 1)) throw new OptionError('dropout', `p must be from 0 to 1, got ${String(p)}`)
+  checkOptions('dropout', options, ['generator'])
+  if (typeof p !== 'number' || !(p >= 0 && p <= 1))
+    throw new OptionError('dropout', `p must be from 0 to 1, got ${String(p)}`)
   const draw = generatorOr('dropout', options.generator).reserve(x.size)
   if (p === 0) return clone(x)
   return applyTo(dropoutRule, [x], [cast(x as Tensor, floatOf(x.dtype))], { p, ...draw }) as Tensor<S>

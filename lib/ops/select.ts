@@ -1,11 +1,13 @@
 /** Results whose shape depends on values: they wait for the values, so they return promises.   cases: test/ops/select.ts */
-import { newArray } from '../dtype.js'
-import { ShapeError, StateError } from '../errors.js'
-import { format, sameShape } from '../shape.js'
+import { type Buf, type DType, newArray } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import type { Stream } from '../runtime/stream.js'
+import { keep } from '../scope.js'
+import { format, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { apply, cast, checkTensor, empty } from './define.js'
 import { indexSelect, nonzeroRule } from './embedding.js'
-import { contiguous } from './movement.js'
+import { clone, contiguous } from './movement.js'
 import { expand, reshape, slice } from './view.js'
 
 /** Issues the search for true values: their flat positions (padded), and how many there are. */
@@ -28,10 +30,21 @@ function maskFor(x: Tensor, mask: Tensor): Tensor {
 const pick = (x: Tensor, positions: Tensor, count: number): Tensor =>
   indexSelect(reshape(x, [x.size]), slice(positions, [0, count]))
 
+/** Runs asynchronous work on tensors of its own: scopes do not free them before it ends, and then nothing is left. */
+async function holding<T>(tensors: readonly Tensor[], work: () => Promise<T>): Promise<T> {
+  for (const t of tensors) keep(t)
+  try {
+    return await work()
+  } finally {
+    for (const t of tensors) t.dispose()
+  }
+}
+
 /** The elements where the mask is true, in row-major order, in one dim. The mask broadcasts to `x`. */
 export async function maskSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
   const { positions, found } = search('maskSelect', maskFor(x, mask))
-  return pick(x, positions, await found.item())
+  const now = clone(x) // the values at the call, whatever happens to x until the mask is known
+  return holding([positions, found, now], async () => pick(now, positions, await found.item()))
 }
 /** As `maskSelect`, but blocks until the mask is known. */
 export function maskSelectSync(x: Tensor, mask: Tensor): Tensor {
@@ -42,54 +55,54 @@ export function maskSelectSync(x: Tensor, mask: Tensor): Tensor {
 /** The indices of the elements that are not 0, one row for each: int32 [count, rank]. */
 export async function nonzero(x: Tensor): Promise<Tensor> {
   const { positions, found } = search('nonzero', x)
-  const count = await found.item()
-  return unravel(x, await slice(positions, [0, count]).data())
+  const { stream } = x.storage
+  return holding([positions, found], async () => {
+    const all = (await positions.data()) as Int32Array
+    return unravel(stream, x.shape, all.subarray(0, await found.item()))
+  })
 }
 /** As `nonzero`, but blocks until the values are known. */
 export function nonzeroSync(x: Tensor): Tensor {
   const { positions, found } = search('nonzero', x)
-  return unravel(x, slice(positions, [0, found.itemSync()]).dataSync() as Int32Array)
+  const all = positions.dataSync() as Int32Array
+  return unravel(x.storage.stream, x.shape, all.subarray(0, found.itemSync()))
 }
 
-function unravel(x: Tensor, positions: ArrayLike<number>): Tensor {
-  const rows = newArray('int32', positions.length * x.rank)
+/** Flat positions as rows of indices. */
+function unravel(stream: Stream, shape: Shape, positions: Int32Array): Tensor {
+  const rank = shape.length
+  const rows = newArray('int32', positions.length * rank)
   for (let i = 0; i < positions.length; i++) {
     let rest = positions[i]
-    for (let d = x.rank - 1; d >= 0; d--) {
-      rows[i * x.rank + d] = rest % x.shape[d]
-      rest = Math.floor(rest / x.shape[d])
+    for (let d = rank - 1; d >= 0; d--) {
+      rows[i * rank + d] = rest % shape[d]
+      rest = Math.floor(rest / shape[d])
     }
   }
-  return uploaded(x, rows, [positions.length, x.rank], 'int32')
+  return uploaded(stream, rows, [positions.length, rank], 'int32')
 }
 
 /** The distinct values in ascending order, in one dim. NaN comes last, once. */
 export async function unique(x: Tensor): Promise<Tensor> {
   checkTensor('unique', x)
-  return distinct(x, await x.detach().data())
+  const { stream, dtype } = x.storage
+  return distinct(stream, dtype, await x.detach().data())
 }
 /** As `unique`, but blocks until the values are known. */
 export function uniqueSync(x: Tensor): Tensor {
   checkTensor('unique', x)
-  return distinct(x, x.detach().dataSync())
+  return distinct(x.storage.stream, x.dtype, x.detach().dataSync())
 }
 
-function distinct(x: Tensor, values: Float32Array | Float64Array | Int32Array | Uint8Array): Tensor {
+function distinct(stream: Stream, dtype: DType, values: Buf): Tensor {
   const sorted = values.slice().sort()
   const kept = sorted.filter(
     (v, i) => i === 0 || !(v === sorted[i - 1] || (Number.isNaN(v) && Number.isNaN(sorted[i - 1]))),
   )
-  return uploaded(x, kept, [kept.length], x.dtype)
+  return uploaded(stream, kept, [kept.length], dtype)
 }
 
-function uploaded(
-  like: Tensor,
-  values: Float32Array | Float64Array | Int32Array | Uint8Array,
-  shape: number[],
-  dtype: Tensor['dtype'],
-): Tensor {
-  const { stream } = like.storage
-  if (shape.some(n => !Number.isSafeInteger(n))) throw new StateError('select', 'impossible size')
+function uploaded(stream: Stream, values: Buf, shape: Shape, dtype: DType): Tensor {
   const storage = stream.heap.open('select', dtype, values.length)
   stream.upload('select', storage, values)
   return new Tensor(storage, shape)

@@ -10,6 +10,7 @@ import { exp, log, type SameShape } from './unary.js'
 
 /** Calls `f` for each slice with its first position and step. */
 function forSlices(outer: number, n: number, inner: number, f: (at: number, step: number, n: number) => void): void {
+  if (outer * n * inner === 0) return // a single one may be too large to count through
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) f(o * n * inner + i, inner, n)
 }
 

@@ -344,7 +344,12 @@ const clampRow = unary('clamp', {
 export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, min, max = null) => {
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
-  return clampRow(x, { a, b })
+  checkTensor('clamp', x)
+  const whole = (bound: number): boolean => Math.abs(bound) === Number.POSITIVE_INFINITY || bound === (bound | 0)
+  const y = whole(a) && whole(b) ? x : cast(x, floatOf(x.dtype)) // int32 cannot be kept within other bounds
+  return y.dtype === 'int32'
+    ? clampRow(y, { a: Math.max(a, -(2 ** 31)), b: Math.min(b, 2 ** 31 - 1) })
+    : clampRow(y, { a, b })
 }) as SameShape<[min: number | null, max?: number | null]>
 
 function tanhSlope(x: Tensor): Tensor {

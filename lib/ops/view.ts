@@ -1,6 +1,15 @@
 /** Other looks at the same storage; only reshaping what is not contiguous copies.       cases: test/ops/view.ts */
 import { describe, ShapeError } from '../errors.js'
-import { axisOf, broadcastStrides, checkShape, format, type Shape, sizeOf, stridesOf } from '../shape.js'
+import {
+  axisOf,
+  broadcastStrides,
+  checkShape,
+  format,
+  reshapedStrides,
+  type Shape,
+  sizeOf,
+  stridesOf,
+} from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { apply, checkTensor, copyInto, type Gradient, type Rule, record, rule, whole } from './define.js'
 import { contiguous } from './movement.js'
@@ -30,13 +39,16 @@ const reshapeGradient: Gradient<From> = rule({ name: 'reshape', grad: (g, _, { f
 export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
   checkTensor('reshape', x)
   const to = resolve(x, shape)
-  const base = x.isContiguous ? x : contiguous(x)
-  return view(
+  const strides = reshapedStrides(x.shape, x.strides, to)
+  const base = strides ? x : contiguous(x)
+  const y = view(
     reshapeGradient,
     base,
     { from: x.shape },
-    { shape: to, strides: stridesOf(to), offset: base.offset },
-  ) as unknown as Tensor<S>
+    { shape: to, strides: strides ?? stridesOf(to), offset: base.offset },
+  )
+  if (base !== x) base.dispose()
+  return y as unknown as Tensor<S>
 }
 
 function resolve(x: Tensor, shape: Shape): Shape {
@@ -177,7 +189,8 @@ const scatterSlice: Rule<Cut> = rule({
  */
 export function slice(x: Tensor, ...ranges: Range[]): Tensor {
   checkTensor('slice', x)
-  return view(sliceGradient, x, { ranges, from: x.shape }, sliceLayout(x, ranges))
+  const own = ranges.map(range => (Array.isArray(range) ? ([...range] as unknown as Range) : range))
+  return view(sliceGradient, x, { ranges: own, from: x.shape }, sliceLayout(x, own))
 }
 
 function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {

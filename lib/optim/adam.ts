@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js'
 import { adamStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import { Optimizer, type ParameterGroup, type State, timeFor, zerosFor } from './optimizer.js'
+import { Optimizer, type ParameterGroup, type State } from './optimizer.js'
 
 export interface AdamOptions {
   /** Step size. Default: 0.001. */
@@ -47,8 +47,10 @@ export class Adam extends Optimizer<AdamOptions> {
     this.checkNumber('epsilon', epsilon, 0)
     this.checkNumber('weightDecay', weightDecay, 0)
   }
-  protected override initial(p: Tensor, { amsgrad }: AdamOptions): State {
-    return { m: zerosFor(p), v: zerosFor(p), peak: zerosFor(p, amsgrad), time: timeFor(p) }
+  protected override readonly slots = {
+    m: (): boolean => true,
+    v: (): boolean => true,
+    peak: ({ amsgrad }: AdamOptions): boolean => amsgrad,
   }
   protected override update(p: Tensor, g: Tensor, { m, v, peak, time }: State, options: AdamOptions): void {
     const [beta1, beta2] = options.betas

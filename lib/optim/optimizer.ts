@@ -1,8 +1,11 @@
+import { leafOf } from '../autograd/graph.js'
 import { zeros } from '../creation.js'
+import type { DType } from '../dtype.js'
 import { checkOptions, describe, FormatError, OptionError } from '../errors.js'
 import { checkStateDict } from '../nn/module.js'
 import { assign_ } from '../ops/movement.js'
-import { keep, noGrad } from '../scope.js'
+import type { Device } from '../runtime/device.js'
+import { keep, noGrad, tidy } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
@@ -16,6 +19,12 @@ interface Group<O> {
 
 /** Tensors that an optimizer keeps for one parameter, by name. */
 export type State = Record<string, Tensor>
+
+/** Any optimizer, whatever its options. */
+export type AnyOptimizer = Pick<
+  Optimizer<{ learningRate: number }>,
+  'learningRate' | 'parameters' | 'zeroGrad' | 'step' | 'stateDict' | 'loadStateDict' | 'dispose'
+>
 
 /** What `stateDict()` gives: options of each group, and state by the position of the parameter. */
 export interface OptimizerState {
@@ -56,20 +65,16 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   }
 
   private checkDistinct(): void {
-    const all = this.all()
+    const all = this.parameters()
     if (new Set(all).size < all.length)
       throw new OptionError(this.name, 'a parameter appears twice', 'list shared parameters once')
   }
 
-  private all(): Tensor[] {
-    return this.groups.flatMap(group => group.parameters)
-  }
-
   /** Throws for options that make no sense. */
   protected abstract check(options: O): void
-  /** The state that a parameter starts with. */
-  protected abstract initial(parameter: Tensor, options: O): State
-  /** Issues the change of one parameter. */
+  /** The state tensors that have the shape of their parameter, and for which options; for others they are empty. */
+  protected abstract readonly slots: { readonly [name: string]: (options: O) => boolean }
+  /** Issues the change of one parameter, which is contiguous. `time` in the state counts its updates. */
   protected abstract update(parameter: Tensor, gradient: Tensor, state: State, options: O): void
 
   protected checkNumber(name: string, value: number, from: number, below: number = Number.POSITIVE_INFINITY): void {
@@ -89,13 +94,14 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     for (const group of this.groups) group.options.learningRate = value
   }
 
+  /** All parameters, group by group. */
+  parameters(): Tensor[] {
+    return this.groups.flatMap(group => group.parameters)
+  }
+
   /** Forgets all gradients. Call it before each backward, or gradients add up. */
   zeroGrad(): void {
-    for (const p of this.all()) {
-      if (!p.requiresGrad) continue
-      p.grad?.dispose()
-      p.grad = null
-    }
+    for (const p of this.parameters()) leafOf(p)?.replace(null)
   }
 
   /**
@@ -104,33 +110,51 @@ export abstract class Optimizer<O extends { learningRate: number }> {
    * @throws A failure of earlier work that nobody has been told of yet.
    */
   step(): void {
-    noGrad(() => {
-      const work = this.groups.flatMap(({ parameters, options }) =>
-        parameters.flatMap(p => (p.grad ? [{ p, g: p.grad, state: this.stateOf(p, options), options }] : [])),
-      )
-      if (work.length === 0) return
-      const { stream } = work[0].p.storage
-      stream.checkFailures()
-      const operands = work.flatMap(({ p, g, state }) => [p, g, ...Object.values(state)])
-      stream.effects(this.name, operands, () => {
-        for (const { p, g, state, options } of work) this.update(p, g.isContiguous ? g : g.contiguous(), state, options)
-      })
-    })
+    noGrad(() =>
+      tidy(() => {
+        const work = this.groups.flatMap(({ parameters, options }) =>
+          parameters.flatMap(p => {
+            const g = leafOf(p)?.gradient
+            return g ? [{ p, g: g.contiguous(), dense: p.contiguous(), state: this.stateOf(p, options), options }] : []
+          }),
+        )
+        if (work.length === 0) return
+        const { stream } = work[0].p.storage
+        stream.checkFailures()
+        const operands = work.flatMap(({ p, g, dense, state }) => [p, g, dense, ...Object.values(state)])
+        stream.effects(this.name, operands, () => {
+          for (const { p, g, dense, state, options } of work) {
+            this.update(dense, g, state, options)
+            if (dense !== p) assign_(p, dense)
+          }
+        })
+      }),
+    )
   }
 
+  /** The state of a parameter, made or completed where the options ask for more than there is. */
   private stateOf(p: Tensor, options: O): State {
-    let state = this.states.get(p)
-    if (!state) {
-      state = this.initial(p, options)
-      for (const t of Object.values(state)) keep(t)
-      this.states.set(p, state)
+    const state = this.states.get(p) ?? {}
+    this.states.set(p, state)
+    state['time'] ??= keep(zeros([1], { dtype: 'int32', device: p.device }) as Tensor)
+    for (const [name, needed] of Object.entries(this.slots)) {
+      const size = needed(options) ? p.size : 0
+      if (state[name] && (size === 0 || state[name].size === size)) continue
+      state[name]?.dispose()
+      state[name] = keep(zeros(size ? p.shape : [0], { dtype: p.dtype, device: p.device }) as Tensor)
     }
     return state
   }
 
+  /** Gives up the memory of the state. */
+  dispose(): void {
+    for (const state of this.states.values()) for (const t of Object.values(state)) t.dispose()
+    this.states.clear()
+  }
+
   /** Options and state, for checkpoints. The tensors share their storage with the optimizer. */
   stateDict(): OptimizerState {
-    const all = this.all()
+    const all = this.parameters()
     return {
       groups: this.groups.map(({ options, parameters }) => ({
         options: { ...options },
@@ -146,52 +170,68 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   }
 
   /**
-   * Goes on from a saved state. All or nothing.
+   * Goes on from a saved state; parameters that it has no state of start anew. All or nothing.
    *
-   * @throws FormatError if the groups, parameters or shapes differ.
+   * @throws FormatError if the groups, parameters, names or shapes differ.
    */
   loadStateDict(dict: OptimizerState): void {
-    const all = this.all()
-    if (!dict || !Array.isArray(dict.groups) || dict.groups.length !== this.groups.length)
+    const merged = this.mergedOptions(dict)
+    const loaded = noGrad(() => tidy(() => this.loadedStates(dict, merged)))
+    this.dispose()
+    this.groups.forEach((group, i) => Object.assign(group.options, merged[i]))
+    for (const [p, state] of loaded) {
+      for (const t of Object.values(state)) keep(t)
+      this.states.set(p, state)
+    }
+  }
+
+  private mergedOptions(dict: OptimizerState): O[] {
+    const [given, own] = [dict?.groups, this.groups]
+    const fits = Array.isArray(given) && given.length === own.length
+    if (!fits || given.some((group, i) => group?.parameters?.length !== own[i].parameters.length))
       throw new FormatError(
         this.name,
-        `expected the state of ${this.groups.length} parameter groups, got ${describe(dict?.groups)}`,
+        `expected the state of groups with ${own.map(group => group.parameters.length).join(', ')} parameters, got ${fits ? given.map(group => group?.parameters?.length).join(', ') : describe(given)}`,
+        'it must come from an optimizer of the same parameters in the same groups',
       )
-    const loaded = Object.entries(dict.state ?? {}).map(([index, given]) => {
-      const p = all[Number(index)]
-      if (!p) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${all.length}`)
-      return { p, given: checkStateDict(this.name, given), fresh: this.initial(p, this.groups[0].options) }
+    return given.map(({ options }, i) => {
+      checkOptions(this.name, options, Object.keys(own[i].options))
+      const merged = { ...own[i].options, ...(options as Partial<O>) }
+      this.check(merged)
+      return merged
     })
-    for (const { given, fresh, p } of loaded)
-      for (const [name, t] of Object.entries(fresh)) {
+  }
+
+  private loadedStates(dict: OptimizerState, merged: readonly O[]): [Tensor, State][] {
+    const places = this.groups.flatMap(({ parameters }, i) => parameters.map(p => ({ p, options: merged[i] })))
+    return Object.entries(dict.state ?? {}).map(([index, entries]) => {
+      const place = places[Number(index)]
+      if (!place) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${places.length}`)
+      const { p, options } = place
+      const given = checkStateDict(this.name, entries)
+      const names = ['time', ...Object.keys(this.slots)]
+      const unknown = [...given.keys()].find(name => !names.includes(name))
+      if (unknown) throw new FormatError(this.name, `the state of parameter ${index} has an unknown '${unknown}'`)
+      const state: State = {}
+      for (const name of names) {
         const from = given.get(name)
-        if (!from) throw new FormatError(this.name, `the state of a parameter lacks '${name}'`)
-        if (!sameShape(from.shape, t.shape) && from.size !== 0 && t.size !== 0)
+        if (!from) throw new FormatError(this.name, `the state of parameter ${index} lacks '${name}'`)
+        const needed = name !== 'time' && this.slots[name](options)
+        const shape = name === 'time' ? [1] : needed ? p.shape : [0]
+        if (!sameShape(from.shape, shape) && (needed || name === 'time'))
           throw new FormatError(
             this.name,
-            `'${name}' has shape ${format(from.shape)}, expected ${format(t.shape)} for a parameter of shape ${format(p.shape)}`,
+            `'${name}' of parameter ${index} has shape ${format(from.shape)}, expected ${format(shape)}`,
           )
+        const dtype = name === 'time' ? 'int32' : p.dtype
+        state[name] =
+          needed || name === 'time' ? copyOf(from, dtype, p.device) : zeros([0], { dtype, device: p.device })
       }
-    dict.groups.forEach((group, i) => {
-      checkOptions(this.name, group.options, Object.keys(this.groups[i].options))
-      Object.assign(this.groups[i].options, group.options)
-      this.check(this.groups[i].options)
-    })
-    noGrad(() => {
-      for (const { p, given, fresh } of loaded) {
-        for (const [name, t] of Object.entries(fresh)) assign_(t, given.get(name)!.detach())
-        this.states.set(p, fresh)
-      }
+      return [p, state]
     })
   }
 }
 
-/** Zeros of the shape of a parameter, or, where they are not wanted, none. */
-export function zerosFor(p: Tensor, wanted = true): Tensor {
-  return zeros(wanted ? p.shape : [0], { dtype: p.dtype, device: p.device })
-}
-
-/** The count of updates of one parameter. */
-export function timeFor(p: Tensor): Tensor {
-  return zeros([1], { dtype: 'int32', device: p.device })
+function copyOf(x: Tensor, dtype: DType, device: Device): Tensor {
+  return x.detach().to(device).cast(dtype).clone()
 }

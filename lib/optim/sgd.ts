@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js'
 import { sgdStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import { Optimizer, type ParameterGroup, type State, timeFor, zerosFor } from './optimizer.js'
+import { Optimizer, type ParameterGroup, type State } from './optimizer.js'
 
 export interface SGDOptions {
   /** Step size. Required: no default suits. */
@@ -42,13 +42,12 @@ export class SGD extends Optimizer<SGDOptions> {
   protected override check({ learningRate, momentum, dampening, weightDecay, nesterov }: SGDOptions): void {
     this.checkNumber('learningRate', learningRate, 0)
     this.checkNumber('momentum', momentum, 0)
+    this.checkNumber('dampening', dampening, 0)
     this.checkNumber('weightDecay', weightDecay, 0)
     if (nesterov && (momentum === 0 || dampening !== 0))
       throw new OptionError('SGD', 'nesterov needs momentum and no dampening')
   }
-  protected override initial(p: Tensor, { momentum }: SGDOptions): State {
-    return { velocity: zerosFor(p, momentum !== 0), time: timeFor(p) }
-  }
+  protected override readonly slots = { velocity: ({ momentum }: SGDOptions): boolean => momentum !== 0 }
   protected override update(p: Tensor, g: Tensor, { velocity, time }: State, options: SGDOptions): void {
     sgdStep(p, g, velocity, time, options)
   }

@@ -107,6 +107,10 @@ export function defaultDevice(): Device {
     const result = nativeOnce()
     if ('error' in result && (device === 'native' || isa)) throw result.error
     chosen = 'error' in result ? 'js' : 'native'
+    if ('error' in result)
+      process.emitWarning(`${result.error.message}. The js device is used, which is many times slower.`, {
+        code: 'GRADUS_W_NO_ADDON',
+      })
   }
   return chosen
 }

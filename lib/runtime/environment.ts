@@ -1,4 +1,5 @@
 /** Settings from the environment, read once. */
+import { resolve } from 'node:path'
 import { OptionError } from '../errors.js'
 
 function choice<T extends string>(name: string, known: readonly T[]): T | undefined {
@@ -11,9 +12,14 @@ function choice<T extends string>(name: string, known: readonly T[]): T | undefi
 function positive(name: string): number | undefined {
   const value = process.env[name]
   if (!value) return undefined
-  const number = Number.parseInt(value, 10) // OMP_NUM_THREADS may be a list: the first number counts
-  if (number > 0) return number
+  if (/^[1-9]\d*$/.test(value)) return Number(value)
   throw new OptionError(name, `expected a whole number above 0, got '${value}'`)
+}
+
+/** A number for other software too, which may hold a list or a word: the first number counts, or nothing. */
+function openMpThreads(): number | undefined {
+  const number = Number.parseInt(process.env['OMP_NUM_THREADS'] ?? '', 10)
+  return number > 0 ? number : undefined
 }
 
 const flag = (name: string): boolean =>
@@ -40,7 +46,7 @@ export interface Environment {
 
 export function readEnvironment(): Environment {
   const own = positive('GRADUS_NUM_THREADS')
-  const openMp = positive('OMP_NUM_THREADS')
+  const openMp = openMpThreads()
   return {
     device: choice('GRADUS_DEVICE', ['native', 'js']),
     isa: choice('GRADUS_ISA', ['baseline', 'avx2', 'avx512', 'neon']),
@@ -53,6 +59,6 @@ export function readEnvironment(): Environment {
     check: flag('GRADUS_CHECK'),
     debug: flag('GRADUS_DEBUG'),
     failAllocation: positive('GRADUS_FAIL_ALLOC'),
-    nativePath: process.env['GRADUS_NATIVE_PATH'] || undefined,
+    nativePath: process.env['GRADUS_NATIVE_PATH'] ? resolve(process.env['GRADUS_NATIVE_PATH']) : undefined,
   }
 }

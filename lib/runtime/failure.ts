@@ -8,6 +8,8 @@ export interface Failure {
   readonly source: string
   readonly value: number
   readonly position: number
+  /** How many indices there are. */
+  readonly limit: number
 }
 
 const broken = 'this is a bug in Gradus or in a custom op; please report it'
@@ -18,8 +20,8 @@ const texts: readonly ((f: Failure) => GradusError)[] = [
   f =>
     new IndexError(
       f.source,
-      `index ${f.value} at position ${f.position} is out of range`,
-      'indices run from 0 to size − 1',
+      `index ${f.value} at position ${f.position} is out of range for size ${f.limit}`,
+      f.limit > 0 ? `indices run from 0 to ${f.limit - 1}` : 'nothing can be picked from an empty axis',
     ),
   f =>
     new MemoryError(
@@ -43,24 +45,39 @@ export function failureError(f: Failure): GradusError {
 
 /** The failures of a stream, and which of them nobody has been told of. */
 export class Failures {
-  private readonly all = new Map<number, Failure>()
-  private readonly unreported: number[] = []
+  private readonly all = new Map<
+    number,
+    Failure & { /** Steps that had been issued when somebody was told. */ told?: number }
+  >()
+  private readonly open = new Set<number>()
 
   add(error: number, failure: Failure): void {
     this.all.set(error, failure)
-    this.unreported.push(error)
+    this.open.add(error)
   }
 
-  /**
-   * Throws the given failure, or the oldest that nobody has been told of; others wait in its `others`, since one mistake
-   * often fails several commands. After it, the stream goes on.
-   */
-  check(error: number): void {
-    const first = error || this.unreported[0]
-    if (!first) return
-    const thrown = failureError(this.all.get(first)!)
-    const others = this.unreported.splice(0).filter(e => e !== first)
-    thrown.others = others.map(e => failureError(this.all.get(e)!))
-    throw thrown
+  /** The errors that nobody has been told of, oldest first. */
+  untold(): number[] {
+    return [...this.open]
+  }
+
+  /** Of these errors, those that are still untold; now somebody is told. `steps`: how many have been issued. */
+  tell(errors: readonly number[], steps: number): number[] {
+    const news = errors.filter(error => this.open.delete(error))
+    for (const error of news) this.all.get(error)!.told = steps
+    return news
+  }
+
+  /** A step was skipped. If it was issued after somebody was told why, it is news again: training does not go on. */
+  skipped(error: number, step: number): void {
+    const failure = this.all.get(error)
+    if (failure?.told !== undefined && step > failure.told) this.open.add(error)
+  }
+
+  /** The first as an error to throw, the others in its `others`: one mistake often fails several commands. */
+  errorOf([first, ...others]: readonly number[]): GradusError {
+    const error = failureError(this.all.get(first)!)
+    error.others = others.map(e => failureError(this.all.get(e)!))
+    return error
   }
 }

@@ -4,6 +4,8 @@ import { Storage } from './storage.js'
 import type { Stream } from './stream.js'
 
 const slotLimit = 2 ** 24
+/** A slot that was used so often is given up: handles are exact up to 2⁵³. */
+const generationLimit = 2 ** 29
 /** Storages of this many bytes are also watched through the addon: see `sweep`. */
 const watchedBytes = 64 * 1024
 /** V8 is told of outside memory in steps of this size. */
@@ -20,7 +22,6 @@ export class Heap {
   peak = 0
   tensors = 0
   limit: number
-  /** Bytes of buffers that were collected or disposed by the garbage collector's word. */
   private readonly stream: Stream
   private readonly freeSlots: number[] = []
   private readonly generations: number[] = [0]
@@ -71,17 +72,26 @@ export class Heap {
     this.collected(storage.handle)
   }
 
+  /** Takes back a handle that no command has provided with memory. */
+  abandon(storage: Storage): void {
+    this.registry.unregister(storage)
+    this.drop(storage.handle)
+  }
+
   /** Frees by handle; the finalizer and the sweep may both report one. */
   collected(handle: number): void {
+    if (this.drop(handle)) this.stream.command('free', 'free', handle)
+  }
+
+  private drop(handle: number): boolean {
     const bytes = this.held.get(handle)?.bytes
-    if (bytes === undefined) return
+    if (bytes === undefined) return false
     this.held.delete(handle)
     this.bytes -= bytes
     this.tensors--
-    this.stream.command('free', 'free', handle)
     const slot = handle % slotLimit
-    this.generations[slot]++
-    this.freeSlots.push(slot)
+    if (++this.generations[slot] < generationLimit) this.freeSlots.push(slot)
+    return true
   }
 
   /** The change to report to V8, in coarse steps; 0 mostly. */

@@ -18,10 +18,13 @@ export type JsKernels = Kernels<Buf, Strided>
 export class IndexFault extends Error {
   readonly index: number
   readonly position: number
-  constructor(index: number, position: number) {
+  /** How many there are. */
+  readonly limit: number
+  constructor(index: number, position: number, limit: number) {
     super('index out of range')
     this.index = index
     this.position = position
+    this.limit = limit
   }
 }
 
@@ -58,7 +61,9 @@ export class JsExecutor implements Executor {
   private events: number[] = []
   private errors = 0
   private guard = 0
+  /** Steps that were carried out, and all steps. */
   private steps = 0
+  private seen = 0
   private records = 0
   private scheduled = false
 
@@ -164,8 +169,8 @@ export class JsExecutor implements Executor {
     return length
   }
 
-  private report(number: number, words: Float64Array, value = 0, position = 0): number {
-    this.events.push(events.failed, ++this.errors, number, words[1], words[3], value, position)
+  private report(number: number, words: Float64Array, value = 0, position = 0, limit = 0): number {
+    this.events.push(events.failed, ++this.errors, number, words[1], words[3], value, position, limit)
     return this.errors
   }
 
@@ -178,7 +183,7 @@ export class JsExecutor implements Executor {
   private kernel(row: Row, words: Float64Array, slots: Float64Array): void {
     const written: Held[] = []
     let poison = row.group === 'effect' ? this.guard : 0
-    let error: [number, number, number] | undefined
+    let error: number[] | undefined
     try {
       const args: (Buf | Strided | number)[] = []
       let at = 5
@@ -211,12 +216,12 @@ export class JsExecutor implements Executor {
       }
       if (!poison) (this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => void)(...args)
     } catch (e) {
-      if (e instanceof IndexFault) error = [fault.indexOutOfRange, e.index, e.position]
-      else if (e instanceof Fault) error = [e.fault, 0, 0]
-      else if (e instanceof RangeError) error = [fault.outOfMemory, 0, 0]
+      if (e instanceof IndexFault) error = [fault.indexOutOfRange, e.index, e.position, e.limit]
+      else if (e instanceof Fault) error = [e.fault]
+      else if (e instanceof RangeError) error = [fault.outOfMemory]
       else throw e
     }
-    if (error) poison = this.report(error[0], words, error[1], error[2])
+    if (error) poison = this.report(error[0], words, ...error.slice(1))
     if (poison) for (const held of written) held.poison ||= poison
   }
 
@@ -258,7 +263,9 @@ export class JsExecutor implements Executor {
           for (const handle of words.subarray(5)) this.guard ||= this.find(handle).poison
           break
         case commands.step:
-          if (!this.guard) this.steps++
+          this.seen++
+          if (this.guard) this.events.push(events.skipped, this.guard, this.seen)
+          else this.steps++
           this.guard = 0
       }
     } catch (e) {
@@ -274,7 +281,9 @@ export class JsExecutor implements Executor {
     const target = this.targets.get(ticket)!
     this.targets.delete(ticket)
     const held = this.table.get(handle)
-    const error = !held ? this.report(fault.deadHandle, words) : held.poison
+    let error = !held ? this.report(fault.deadHandle, words) : held.poison
+    if (held && !error && !(offset >= 0 && bytes === target.byteLength && offset + bytes <= held.bytes.byteLength))
+      error = this.report(fault.outOfBounds, words)
     if (!error)
       new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(
         new Uint8Array(held!.bytes, offset, bytes),

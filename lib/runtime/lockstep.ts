@@ -1,6 +1,6 @@
 /** Runs every native kernel beside its JS twin, on the native inputs: one difference has one cause. */
 import { type Buf, type DType, dtypes } from '../dtype.js'
-import { type Executor, events } from './executor.js'
+import { type Executor, eventLength, events } from './executor.js'
 import { IndexFault, type JsKernels, type Strided } from './js.js'
 import { commands, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
@@ -168,7 +168,7 @@ export class LockstepExecutor implements Executor {
   private collect(): void {
     const list = this.native.drain()
     for (let i = 0; i < list.length; ) {
-      const length = list[i] === events.settled ? 3 : 7
+      const length = eventLength[list[i]]
       if (list[i] === events.settled && list[i + 1] >= firstTicket) this.settled.set(list[i + 1], list[i + 2])
       else this.list.push(...list.subarray(i, i + length))
       i += length

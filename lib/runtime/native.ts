@@ -31,6 +31,8 @@ export interface Native {
 export type Loaded = { readonly native: Native } | { readonly error: DeviceError }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+/** Can the addon be built here? What is installed from a registry has no build files. */
+const isCheckout = existsSync(`${root}binding.gyp`)
 const platform = `${process.platform}-${process.arch}`
 
 function refuse(problem: string, hint: string, cause?: unknown): { error: DeviceError } {
@@ -43,7 +45,7 @@ function load(environment: Environment): { addon: Addon; path: string } | { erro
   try {
     path ??= (require('node-gyp-build') as { resolve(dir: string): string }).resolve(root)
   } catch (cause) {
-    const hint = existsSync(`${root}native/sources.json`)
+    const hint = isCheckout
       ? 'build it with: npm run build:native (needs cmake and a C++17 compiler)'
       : 'reinstall gradus, or use the js device'
     return refuse(`there is no addon for ${platform} in ${root}`, hint, cause)
@@ -53,7 +55,7 @@ function load(environment: Environment): { addon: Addon; path: string } | { erro
   } catch (cause) {
     return refuse(
       `the addon ${path} does not load: ${(cause as Error).message.split('\n')[0]}`,
-      'the file is damaged or made for another system: rebuild with npm run build:native, or reinstall gradus',
+      `the file is damaged or made for another system: ${isCheckout ? 'rebuild it with: npm run build:native' : 'reinstall gradus'}`,
       cause,
     )
   }
@@ -71,7 +73,10 @@ export function loadNative(environment: Environment): Loaded {
   if ('error' in loaded) return loaded
   const { addon, path } = loaded
   if (typeof addon.facts !== 'function' || addon.hash !== kernelsHash)
-    return refuse(`the addon ${path} is of another build than the JavaScript`, 'rebuild both: npm run build')
+    return refuse(
+      `the addon ${path} is of another build than the JavaScript`,
+      isCheckout ? 'rebuild both: npm run build' : 'reinstall gradus',
+    )
   const facts = addon.facts()
   const isa = environment.isa ?? facts.available.at(-1)!
   if (!facts.available.includes(isa)) {

@@ -2,7 +2,7 @@
 
 let path = ''
 
-/** Runs a layer under its name; nested layers make a path, such as `0.Block/2.Linear`. */
+/** Runs a layer under its name, or under its place in a list; they make a path, such as `Net/Sequential/2/Linear`. */
 export function inLayer<T>(name: string, fn: () => T): T {
   const before = path
   path = path ? `${path}/${name}` : name

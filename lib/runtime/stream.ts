@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Buf, type DType, dtypes } from '../dtype.js'
 import { DeviceError, StateError } from '../errors.js'
 import { sizeOf } from '../shape.js'
-import { type Executor, events } from './executor.js'
+import { type Executor, eventLength, events } from './executor.js'
 import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
@@ -34,8 +35,11 @@ const inlineCost = 5e4
 /** A program that never awaits blocks at the first mark, until the second is reached. */
 const highWater = 4e8
 const lowWater = 1e8
-/** Growth after which collected storages are looked for. */
+/** Collected storages are looked for after so many bytes of growth, or so many storages. */
 const sweepStep = 16 * 1024 * 1024
+const sweepCount = 4096
+/** Milliseconds that awaited work may run on this thread before timers, requests and finalizers get their turn. */
+const turn = 4
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
 const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
 
@@ -69,11 +73,13 @@ export class Stream {
   private slots = new Float64Array(0)
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
-  private readonly pending = new Map<number, (error: number) => void>()
+  private readonly pending = new Map<number, { settle(errors: number[]): void; readonly quiet: boolean }>()
   private readonly failures = new Failures()
   private tickets = 0
   private closed = false
   private swept = 0
+  private watched = 0
+  private steps = 0
   private holds = 0
   private blocked = 0
 
@@ -151,7 +157,7 @@ export class Stream {
       }
     }
     if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).shape) * (args[0] as Operand).shape.at(-1)!
-    this.close_(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
+    this.complete(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
   }
 
   /** A handle of another stream would name some other buffer here. */
@@ -176,21 +182,24 @@ export class Stream {
 
   /** Issues a command of the runtime itself. */
   command(name: keyof typeof commands, op: string, ...operands: number[]): void {
-    if (this.closed) return
+    if (this.closed && name === 'free') return
     const words = this.room(header + operands.length)
     words.set(operands, this.length + header)
-    this.as(op, () => this.close_(words, header + operands.length, commands[name], 0, 0, 50))
+    this.as(op, () => this.complete(words, header + operands.length, commands[name], 0, 0, 50))
   }
 
   /** Makes room for a record, handing over what there is if it would not fit. */
   private room(length: number): Float64Array {
-    if (this.closed) throw new StateError(this.op, 'the stream is closed')
+    this.checkOpen(this.op)
     if (this.length + length > capacity) this.handOver()
     return this.words
   }
+  private checkOpen(op: string): void {
+    if (this.closed) throw new StateError(op, 'the device of this tensor is closed', 'read values before it ends')
+  }
 
   /** Completes a record. Its length is written last: up to then there is no record. */
-  private close_(words: Float64Array, length: number, id: number, dtype: number, mask: number, cost: number): void {
+  private complete(words: Float64Array, length: number, id: number, dtype: number, mask: number, cost: number): void {
     words[this.length + 1] = id
     words[this.length + 2] = dtype
     words[this.length + 3] = this.tag()
@@ -232,10 +241,11 @@ export class Stream {
 
   /** Issues the upload of `data` into a new storage: of a copy, or, if lent, of the array itself, which nobody else may use. */
   upload(op: string, storage: Storage, data: Buf, lent = false): void {
+    this.checkOpen(op)
     const id = ++this.tickets
     if (!this.executor.stage(id, data, lent)) {
-      this.heap.free(storage)
-      throw failureError({ fault: 2, kernel: 'upload', source: op, value: data.byteLength, position: 0 })
+      this.heap.abandon(storage)
+      throw failureError({ fault: 2, kernel: 'upload', source: op, value: data.byteLength, position: 0, limit: 0 })
     }
     this.command('upload', op, storage.handle, id)
   }
@@ -248,6 +258,7 @@ export class Stream {
     this.length = 0
     this.cost = 0
     this.executor.submit(this.words, length, this.slots, cost)
+    this.drain()
     this.report()
     if (this.executor.inFlight() > highWater) this.block()
   }
@@ -256,10 +267,11 @@ export class Stream {
   private block(): void {
     if (this.blocked++ === 0)
       process.emitWarning(
-        'work is issued faster than it runs, and nothing awaits it; await a result, or stream.synchronize(), from time to time',
+        'work is issued faster than it runs, and nothing awaits it; await a result, or synchronize(), from time to time',
         { code: 'GRADUS_W_BACKPRESSURE' },
       )
     this.executor.waitBelow(lowWater)
+    this.drain()
     this.sweep()
   }
 
@@ -276,36 +288,44 @@ export class Stream {
   private report(): void {
     const change = this.heap.takeReport()
     if (change) adjustMemory(change)
-    if (this.heap.bytes - this.swept > sweepStep) this.sweep()
+    if (this.heap.bytes - this.swept > sweepStep || this.watched > sweepCount) this.sweep()
   }
 
+  /** Takes in what has happened. A failure goes to the read that needs it, else to the first that comes after it. */
   private drain(): void {
     const list = this.executor.drain()
-    for (let i = 0; i < list.length; ) {
-      if (list[i] === events.settled) {
-        const settle = this.pending.get(list[i + 1])
-        this.pending.delete(list[i + 1])
-        settle?.(list[i + 2])
-        i += 3
-      } else if (list[i] === events.returned) {
-        i += 2
-      } else {
-        const [, error, fault, id, tag, value, position] = list.subarray(i, i + 7)
-        const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-        this.failures.add(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position })
-        i += 7
-      }
+    const settled: { settle(errors: number[]): void; needed: number[]; before: number[] }[] = []
+    for (let i = 0; i < list.length; i += eventLength[list[i]]) {
+      const [kind, first, second] = list.subarray(i, i + 3)
+      if (kind === events.settled) {
+        const ticket = this.pending.get(first)
+        this.pending.delete(first)
+        if (second) this.failures.tell([second], this.steps)
+        const before = !ticket || ticket.quiet ? [] : this.failures.untold()
+        if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
+      } else if (kind === events.skipped) this.failures.skipped(first, second)
+      else if (kind === events.failed) this.failed(first, list.subarray(i + 2, i + 8))
     }
+    for (const { settle, needed, before } of settled) settle([...needed, ...this.failures.tell(before, this.steps)])
     if (this.pending.size === 0 && this.holds > 0) {
       this.holds = 0
       this.executor.hold(false)
     }
   }
 
-  /** A ticket that will settle; known before its command is issued, which may run at once. */
-  private ticket(settle: (error: number) => void): number {
+  private failed(error: number, [fault, id, tag, value, position, limit]: Float64Array): void {
+    const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
+    this.failures.add(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position, limit })
+  }
+
+  private throwIf(errors: readonly number[]): void {
+    if (errors.length > 0) throw this.failures.errorOf(errors)
+  }
+
+  /** A ticket that will settle; known before its command is issued, which may run at once. Quiet: not told of failures. */
+  private ticket(settle: (errors: number[]) => void, quiet = false): number {
     const ticket = ++this.tickets
-    this.pending.set(ticket, settle)
+    this.pending.set(ticket, { settle, quiet })
     return ticket
   }
 
@@ -316,44 +336,49 @@ export class Stream {
   }
 
   /** Issues a command with a ticket and resolves when it has run. */
-  private async settled(issue: (ticket: number) => void): Promise<void> {
-    const done = new Promise<number>(resolve => issue(this.ticket(resolve)))
+  private async settled(op: string, issue: (ticket: number) => void, quiet = false): Promise<void> {
+    this.checkOpen(op)
+    const done = new Promise<number[]>(resolve => issue(this.ticket(resolve, quiet)))
     if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
-    if (this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0) this.runNow()
+    const inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
+    if (inline) this.runNow()
     else this.handOver()
-    this.failures.check(await done)
+    const errors = await done
+    if (inline) await turnTaken()
+    this.throwIf(errors)
   }
 
   /** Fills `target` with a dense operand, at this place in the order; resolves when that has happened. */
   async read(op: string, from: Operand, target: Buf): Promise<void> {
-    await this.settled(ticket => this.issueRead(op, ticket, from, target))
+    await this.settled(op, ticket => this.issueRead(op, ticket, from, target))
   }
 
   readSync(op: string, from: Operand, target: Buf): void {
-    let error = 0
+    this.checkOpen(op)
+    let errors: number[] = []
     const ticket = this.ticket(e => {
-      error = e
+      errors = e
     })
     this.issueRead(op, ticket, from, target)
     this.runNow()
-    this.failures.check(error)
+    this.throwIf(errors)
   }
 
-  /** Resolves when everything issued before has run. */
-  async mark(): Promise<void> {
-    await this.settled(ticket => this.command('mark', 'synchronize', ticket))
+  /** Resolves when everything issued before has run. Quiet: failures wait for somebody else. */
+  async mark({ quiet = false }: { quiet?: boolean } = {}): Promise<void> {
+    await this.settled('synchronize', ticket => this.command('mark', 'synchronize', ticket), quiet)
   }
 
   /** Runs everything issued so far, here and now. */
   synchronizeSync(): void {
     this.runNow()
-    this.failures.check(0)
+    this.checkFailures()
   }
 
-  /** Throws a failure that is known already, without waiting. */
+  /** Throws the failures that are known already, without waiting. */
   checkFailures(): void {
     this.drain()
-    this.failures.check(0)
+    this.throwIf(this.failures.tell(this.failures.untold(), this.steps))
   }
 
   // ---- effects, memory, end ------------------------------------------------------------------------------------------
@@ -363,8 +388,12 @@ export class Stream {
     for (const operand of operands) if (operand.storage.stream !== this) this.as(op, () => this.refuseForeign(operand))
     for (let i = 0; i < operands.length; i += 256)
       this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
-    this.as(op, issue)
-    this.command('step', op)
+    try {
+      this.as(op, issue)
+    } finally {
+      this.command('step', op) // or the guard would hold for the next one too
+      this.steps++
+    }
   }
 
   /** How many `effects` have been carried out. */
@@ -379,12 +408,14 @@ export class Stream {
 
   watch(storage: Storage, handle: number): void {
     this.executor.watch(storage, handle)
+    this.watched++
   }
 
   /** Frees the buffers of collected storages, which also works in a loop that never yields to finalizers. */
   sweep(): void {
     for (const handle of this.executor.sweep()) this.heap.collected(handle)
     this.swept = this.heap.bytes
+    this.watched = 0
   }
 
   close(): void {
@@ -393,6 +424,17 @@ export class Stream {
     this.closed = true
     this.executor.close()
   }
+}
+
+let lastTurn = 0
+/**
+ * Lets timers, requests and finalizers have their turn, if none was given for a while: a loop that awaits only work done at
+ * once would never yield to them.
+ */
+async function turnTaken(): Promise<void> {
+  if (performance.now() - lastTurn < turn) return
+  await setImmediate()
+  lastTurn = performance.now()
 }
 
 let adjustMemory: (bytes: number) => void = () => {}

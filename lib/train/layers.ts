@@ -1,9 +1,8 @@
 /** Layers of the Keras face: they learn their input's shape when the model is built. */
-import { zeros } from '../creation.js'
-import { checkOptions, OptionError, ShapeError } from '../errors.js'
+import { checkOptions, describe, OptionError, ShapeError } from '../errors.js'
 import * as nn from '../nn/index.js'
 import { xavierUniform_, zeros_ } from '../nn/init.js'
-import { checkCount, type Module, Parameter } from '../nn/module.js'
+import { checkCount, type Module } from '../nn/module.js'
 import type { Generator } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import { checkShape, format, type Shape, sameShape, sizeOf } from '../shape.js'
@@ -43,7 +42,7 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
   checkCount('dense', 'units', units)
   checkInput('dense', options)
   const { activation = 'linear', useBias = true } = options
-  if (typeof activation === 'string') activationNamed(activation)
+  if (typeof activation === 'string') activationNamed('dense', activation)
   return {
     name: 'dense',
     inputShape: options.inputShape,
@@ -52,9 +51,9 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
         throw new ShapeError('dense', 'samples must have at least one dim, got scalars', 'reshape the data to [n, 1]')
       const inputs = input[input.length - 1]
       const layer = new nn.Linear(inputs, units, { bias: useBias, device, generator })
-      layer.weight = new Parameter(xavierUniform_(zeros([units, inputs], { device }), { generator }))
-      if (layer.bias) zeros_(layer.bias.detach())
-      const then = typeof activation === 'string' ? activationNamed(activation) : activation
+      xavierUniform_(layer.weight, { generator })
+      if (layer.bias) zeros_(layer.bias)
+      const then = typeof activation === 'string' ? activationNamed('dense', activation) : activation
       return { modules: then ? [layer, then] : [layer], output: [...input.slice(0, -1), units] }
     },
   }
@@ -62,10 +61,10 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
 
 /** An activation as a layer of its own. */
 export function activation(name: string): LayerSpec {
-  activationNamed(name)
+  activationNamed('activation', name)
   return {
     name: 'activation',
-    build: input => ({ modules: [activationNamed(name)].filter(m => m !== null), output: input }),
+    build: input => ({ modules: [activationNamed('activation', name)].filter(m => m !== null), output: input }),
   }
 }
 
@@ -95,22 +94,27 @@ export function embedding(count: number, width: number, options: InputShape = {}
     inputShape: options.inputShape,
     build: (input, { device, generator }) => {
       const layer = new nn.Embedding(count, width, { device, generator })
-      nn.init.uniform_(layer.weight.detach(), -0.05, 0.05, { generator })
+      nn.init.uniform_(layer.weight, -0.05, 0.05, { generator })
       return { modules: [layer], output: [...input, width] }
     },
   }
+}
+
+/** Refuses what is no layer. */
+export function checkLayers(specs: readonly LayerSpec[]): void {
+  for (const spec of specs)
+    if (typeof spec?.build !== 'function')
+      throw new OptionError(
+        'sequential',
+        `expected layers such as dense(…), got ${describe(spec)}`,
+        'for modules, use new Model(new nn.Sequential(…))',
+      )
 }
 
 /** Builds all layers for samples of a shape. */
 export function buildLayers(specs: readonly LayerSpec[], input: Shape, context: BuildContext): Module[] {
   let shape = input
   return specs.flatMap(spec => {
-    if (typeof spec?.build !== 'function')
-      throw new OptionError(
-        'sequential',
-        'expected layers such as dense(…)',
-        'for modules, use new Model(new nn.Sequential(…))',
-      )
     if (spec.inputShape && !sameShape(spec.inputShape, shape))
       throw new ShapeError(spec.name, `expected samples of shape ${format(spec.inputShape)}, got ${format(shape)}`)
     const { modules, output } = spec.build(shape, context)

@@ -19,11 +19,18 @@ export class Measures {
   constructor(loss: string | Measure, metrics: readonly MetricLike[] = []) {
     this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('loss', loss)
     if (!Array.isArray(metrics)) throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`)
-    this.metrics = new Map(
-      metrics.map((m, i) =>
-        typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)],
-      ),
+    const named = metrics.map((m, i): [string, Measure] =>
+      typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)],
     )
+    this.metrics = new Map(named)
+    const twice = ['loss', ...this.metrics.keys()].find(
+      name => named.filter(([n]) => n === name).length > Number(name !== 'loss'),
+    )
+    if (twice) throw new OptionError('compile', `two values would be called '${twice}'`, 'name the function otherwise')
+  }
+  /** The metrics of a batch, in the order of their names. */
+  metricsOf(prediction: Tensor, target: Tensor): Tensor[] {
+    return noGrad(() => [...this.metrics.values()].map(metric => metric(prediction, target)))
   }
   get names(): string[] {
     return ['loss', ...this.metrics.keys()]
@@ -49,13 +56,14 @@ export class RunningMeans {
     this.totals = keep(zeros([names.length], { device }) as Tensor)
   }
 
-  /** Adds the values of one batch, scalars in the order of the names. */
+  /** Adds the values of one batch, scalars in the order of the names, and disposes them. */
   add(values: readonly Tensor[], samples: number): void {
     noGrad(() => {
       const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
       this.totals.dispose()
       this.totals = keep(next)
     })
+    for (const v of values) v.dispose()
     this.samples += samples
   }
 

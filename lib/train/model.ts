@@ -6,13 +6,13 @@ import { Sequential } from '../nn/container.js'
 import { checkCount, Module, type Parameter, type StateDict } from '../nn/module.js'
 import { isTensor } from '../ops/define.js'
 import { concat } from '../ops/movement.js'
-import { Optimizer } from '../optim/optimizer.js'
+import { type AnyOptimizer, Optimizer } from '../optim/optimizer.js'
 import { defaultGenerator, type Generator, withGenerator } from '../random.js'
 import { type Device, defaultDevice } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type BuildContext, buildLayers, type LayerSpec } from './layers.js'
+import { type BuildContext, buildLayers, checkLayers, type LayerSpec } from './layers.js'
 import { Measures, type MetricLike, RunningMeans } from './measures.js'
 import { type Measure, optimizerNamed } from './named.js'
 import { Progress, type ProgressStream, type Verbosity } from './progress.js'
@@ -21,9 +21,16 @@ import { setWeights, summaryOf, weightsOf } from './weights.js'
 /** Samples: a tensor, or what `tensor()` accepts. */
 export type Data = Tensor | Values
 
+/** An optimizer by name, with options other than Keras's defaults. */
+export interface NamedOptimizer {
+  name: string
+  learningRate?: number
+  [option: string]: unknown
+}
+
 export interface CompileOptions {
   /** An optimizer by name with Keras's defaults ('adam', 'adamw', 'sgd'), the same with options, or an Optimizer. */
-  optimizer: string | { name: string; learningRate?: number } | Optimizer<never>
+  optimizer: string | NamedOptimizer | AnyOptimizer
   /** A loss by name with Keras's formula, or a function of prediction and target. */
   loss: string | Measure
   /** Metrics by name, such as 'accuracy', or functions of prediction and target. */
@@ -47,8 +54,8 @@ export interface FitOptions extends EvaluateOptions {
   verbose?: Verbosity
   /** Where shuffling and dropout draw from. Default: derived from the default generator. */
   generator?: Generator
-  /** Called after each epoch. */
-  onEpochEnd?: (epoch: number, values: Record<string, number>) => void
+  /** Called after each epoch, and awaited. */
+  onEpochEnd?: (epoch: number, values: Record<string, number>) => unknown
   /** Where progress goes. Default: process.stderr. */
   output?: ProgressStream
 }
@@ -57,6 +64,28 @@ export interface FitOptions extends EvaluateOptions {
 export interface History {
   readonly epochs: number[]
   readonly history: Record<string, number[]>
+}
+
+/** What the steps of one `fit` use, whatever is compiled meanwhile. */
+interface Training {
+  readonly optimizer: AnyOptimizer
+  readonly measures: Measures
+  readonly generator: Generator
+}
+
+const isOptimizer = (value: unknown): value is AnyOptimizer => value instanceof Optimizer
+
+function nameOf(optimizer: unknown): string {
+  return typeof optimizer === 'string' ? optimizer : String((optimizer as NamedOptimizer | null)?.name)
+}
+
+function checkSignal(op: string, signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OptionError(
+      op,
+      `signal must be an AbortSignal, got ${describe(signal)}`,
+      'use new AbortController().signal',
+    )
 }
 
 interface Compiled {
@@ -70,7 +99,7 @@ export class Model {
   private readonly context: BuildContext
   private built: Module | undefined
   private compiled: Compiled | undefined
-  private optimizer: Optimizer<never> | undefined
+  private optimizer: AnyOptimizer | undefined
 
   /** @param of A module, or the layers of `sequential`. */
   constructor(of: Module | readonly LayerSpec[], options: { device?: Device; generator?: Generator } = {}) {
@@ -79,7 +108,8 @@ export class Model {
     if (of instanceof Module) this.built = of
     else if (Array.isArray(of) && of.length > 0) {
       this.specs = of
-      const shape = of[0]?.inputShape
+      checkLayers(of)
+      const shape = of[0].inputShape
       if (shape) this.build(shape)
     } else throw new OptionError('Model', `expected a module or a list of layers, got ${describe(of)}`)
   }
@@ -110,8 +140,13 @@ export class Model {
   compile(options: CompileOptions): this {
     checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
     const { optimizer, loss, metrics } = options
-    if (!(optimizer instanceof Optimizer))
-      optimizerNamed(typeof optimizer === 'string' ? optimizer : String(optimizer?.name))
+    if (optimizer === undefined || loss === undefined)
+      throw new OptionError(
+        'compile',
+        `${optimizer === undefined ? 'optimizer' : 'loss'} is missing`,
+        "for example: compile({ optimizer: 'adam', loss: 'meanSquaredError' })",
+      )
+    if (!isOptimizer(optimizer)) optimizerNamed(nameOf(optimizer))
     this.compiled = { optimizer, measures: new Measures(loss, metrics) }
     this.optimizer = undefined
     return this
@@ -120,14 +155,20 @@ export class Model {
     if (this.compiled) return this.compiled.measures
     throw new StateError('Model', 'the model is not compiled', "call compile({ optimizer: 'adam', loss: '…' }) first")
   }
-  private makeOptimizer(): Optimizer<never> {
+  private makeOptimizer(): AnyOptimizer {
     const { optimizer } = this.compiled!
-    if (optimizer instanceof Optimizer) return optimizer
-    const { name, ...options } = typeof optimizer === 'string' ? { name: optimizer } : optimizer
-    checkOptions('compile', options, ['learningRate'])
-    const made = optimizerNamed(name)(this.parameters())
-    if (options.learningRate !== undefined) made.learningRate = options.learningRate
-    return made
+    const own = this.parameters()
+    if (!isOptimizer(optimizer)) {
+      const { name: _, ...options } = typeof optimizer === 'string' ? { name: optimizer } : optimizer
+      return optimizerNamed(nameOf(optimizer))(own, options)
+    }
+    if (!optimizer.parameters().some(p => own.includes(p)))
+      throw new StateError(
+        'Model',
+        "the optimizer has none of the model's parameters",
+        'make it with model.parameters() after the model is built, and again after module.to()',
+      )
+    return optimizer
   }
 
   /** Tensors on the model's device, and which of them were made here. */
@@ -155,30 +196,27 @@ export class Model {
     }
   }
 
-  private trainStep(x: Tensor, y: Tensor, generator: Generator): Tensor[] {
+  private trainStep(x: Tensor, y: Tensor, { optimizer, measures, generator }: Training): Tensor[] {
     return this.inMode(true, generator, () =>
       tidy(() => {
-        this.optimizer!.zeroGrad()
-        const prediction = this.module.forward(x)
-        const loss = this.measures.loss(prediction, y)
+        optimizer.zeroGrad()
+        const prediction: Tensor = this.module.forward(x)
+        const loss = measures.loss(prediction, y)
         loss.backward()
-        this.optimizer!.step()
-        return [loss.detach(), ...this.metricsOf(prediction.detach(), y)]
+        optimizer.step()
+        return [loss.detach(), ...measures.metricsOf(prediction.detach(), y)]
       }),
     )
   }
-  private evaluateStep(x: Tensor, y: Tensor, generator: Generator): Tensor[] {
-    return this.inMode(false, generator, () =>
+  private evaluateStep(x: Tensor, y: Tensor, measures: Measures): Tensor[] {
+    return this.inMode(false, this.context.generator, () =>
       noGrad(() =>
         tidy(() => {
-          const prediction = this.module.forward(x)
-          return [this.measures.loss(prediction, y), ...this.metricsOf(prediction, y)]
+          const prediction: Tensor = this.module.forward(x)
+          return [measures.loss(prediction, y), ...measures.metricsOf(prediction, y)]
         }),
       ),
     )
-  }
-  private metricsOf(prediction: Tensor, y: Tensor): Tensor[] {
-    return noGrad(() => [...this.measures.metrics.values()].map(metric => metric(prediction, y)))
   }
 
   /**
@@ -204,26 +242,30 @@ export class Model {
     checkCount('fit', 'epochs', epochs, 0)
     if (![0, 1, 2].includes(verbose))
       throw new OptionError('fit', `verbose must be 0, 1 or 2, got ${describe(verbose)}`)
+    checkSignal('fit', signal)
+    if (validationData && !(Array.isArray(validationData) && validationData.length === 2))
+      throw new OptionError('fit', `validationData must be [x, y], got ${describe(validationData)}`)
     const { measures } = this
     const generator = options.generator ?? defaultGenerator().split()
     const { tensors, release } = this.prepare('fit', x, y)
     this.optimizer ??= this.makeOptimizer()
+    const training = { optimizer: this.optimizer, measures, generator }
     const result: History = { epochs: [], history: {} }
     const progress = new Progress(verbose, epochs, options.output)
     try {
       const loader = new Loader(new TensorDataset(...tensors), { batchSize, shuffle, generator })
       for (let epoch = 1; epoch <= epochs; epoch++) {
         progress.epochStarts()
-        const values = await this.epoch(epoch, loader, measures, generator, progress, signal)
+        const values = await this.epoch(epoch, loader, training, progress, signal)
         if (validationData) {
-          const validation = await this.evaluate(...validationData, { batchSize, signal })
+          const validation = await this.evaluate(validationData[0], validationData[1], { batchSize, signal })
           for (const [name, value] of Object.entries(validation))
             values[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
         }
         result.epochs.push(epoch)
         for (const [name, value] of Object.entries(values)) (result.history[name] ??= []).push(value)
         progress.epochEnds(epoch, loader.dataset.length, values)
-        options.onEpochEnd?.(epoch, values)
+        await options.onEpochEnd?.(epoch, values)
       }
       return result
     } catch (error) {
@@ -239,40 +281,38 @@ export class Model {
   private async epoch(
     epoch: number,
     loader: Loader,
-    { names }: Measures,
-    generator: Generator,
+    training: Training,
     progress: Progress,
     signal?: AbortSignal,
   ): Promise<Record<string, number>> {
-    const means = new RunningMeans(names, this.device)
-    let step = 0
-    signal?.throwIfAborted()
-    for await (const [bx, by] of loader) {
+    const means = new RunningMeans(training.measures.names, this.device)
+    try {
+      let step = 0
       signal?.throwIfAborted()
-      const values = this.trainStep(bx, by, generator)
-      means.add(values, bx.shape[0])
-      for (const v of values) v.dispose()
-      step++
-      if (progress.due) progress.step(epoch, step, loader.length, await means.read())
+      for await (const [bx, by] of loader) {
+        signal?.throwIfAborted()
+        means.add(this.trainStep(bx, by, training), bx.shape[0])
+        step++
+        if (progress.due) progress.step(epoch, step, loader.length, await means.read())
+      }
+      signal?.throwIfAborted()
+      return await means.read()
+    } finally {
+      means.dispose()
     }
-    signal?.throwIfAborted()
-    const result = await means.read()
-    means.dispose()
-    return result
   }
 
   /** Loss and metrics over all samples, by name. Nothing is trained, and dropout is off. */
   async evaluate(x: Data, y: Data, options: EvaluateOptions = {}): Promise<Record<string, number>> {
     checkOptions('evaluate', options, ['batchSize', 'signal'])
-    const { names } = this.measures
+    checkSignal('evaluate', options.signal)
+    const { measures } = this
     const { tensors, release } = this.prepare('evaluate', x, y)
-    const means = new RunningMeans(names, this.device)
+    const means = new RunningMeans(measures.names, this.device)
     try {
       for await (const [bx, by] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
         options.signal?.throwIfAborted()
-        const values = this.evaluateStep(bx, by, this.context.generator)
-        means.add(values, bx.shape[0])
-        for (const v of values) v.dispose()
+        means.add(this.evaluateStep(bx, by, measures), bx.shape[0])
       }
       return await means.read()
     } finally {
@@ -284,17 +324,16 @@ export class Model {
   /** The outputs for all samples, along axis 0. Safe during training. */
   async predict(x: Data, options: EvaluateOptions = {}): Promise<Tensor> {
     checkOptions('predict', options, ['batchSize', 'signal'])
+    checkSignal('predict', options.signal)
     const { tensors, release } = this.prepare('predict', x)
     const parts: Tensor[] = []
     try {
       for await (const [bx] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
         options.signal?.throwIfAborted()
-        parts.push(
-          this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(() => this.module.forward(bx))))),
-        )
+        const forward = (): Tensor => (this.module.forward(bx) as Tensor).detach() // the batch itself, perhaps
+        parts.push(this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(forward)))))
       }
-      const all = noGrad(() => concat(parts))
-      return all
+      return noGrad(() => concat(parts))
     } finally {
       for (const part of parts) part.dispose()
       release()
@@ -302,7 +341,7 @@ export class Model {
   }
 
   /** Weights as Keras lists them: layer by layer, kernels as [in, out]. */
-  async getWeights(): Promise<Tensor[]> {
+  getWeights(): Tensor[] {
     return weightsOf(this.module)
   }
   /** Sets weights in the order and layout of `getWeights`. */
@@ -318,8 +357,9 @@ export class Model {
     return summaryOf(this.module)
   }
 
-  /** Gives up the memory of all parameters. */
+  /** Gives up the memory of all parameters, and of the state of an optimizer that was compiled by name. */
   dispose(): void {
+    if (this.optimizer !== this.compiled?.optimizer) this.optimizer?.dispose()
     this.built?.dispose()
   }
 }

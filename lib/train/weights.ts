@@ -2,10 +2,9 @@
 import { OptionError, ShapeError } from '../errors.js'
 import { Embedding } from '../nn/embedding.js'
 import type { Module, Parameter } from '../nn/module.js'
-import { isTensor } from '../ops/define.js'
 import { transpose } from '../ops/view.js'
 import { noGrad } from '../scope.js'
-import { format, sizeOf } from '../shape.js'
+import { format } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 
 /** Kernels are stored [out, in], and Keras shows them as [in, out]; tables of embeddings are the same in both. */
@@ -16,7 +15,7 @@ function turnedOf(module: Module): (p: Parameter) => boolean {
 
 export function weightsOf(module: Module): Tensor[] {
   const isTurned = turnedOf(module)
-  return module.parameters().map(p => (isTurned(p) ? transpose(p.detach()).contiguous() : p.detach()))
+  return noGrad(() => module.parameters().map(p => (isTurned(p) ? transpose(p) : p).clone()))
 }
 
 export function setWeights(module: Module, weights: readonly Tensor[]): void {
@@ -37,19 +36,28 @@ export function setWeights(module: Module, weights: readonly Tensor[]): void {
   })
 }
 
+/** How many numbers a module has itself, not in the modules within it. */
+function ownSizes(module: Module): Map<string, number> {
+  const sizes = new Map([...module.namedModules().keys()].map(name => [name, 0]))
+  for (const [path, p] of module.namedParameters()) {
+    let owner = path
+    while (!sizes.has(owner)) owner = owner.slice(0, Math.max(0, owner.lastIndexOf('.')))
+    sizes.set(owner, sizes.get(owner)! + p.size)
+  }
+  return sizes
+}
+
 export function summaryOf(module: Module): string {
-  const rows = [...module.namedModules()].filter(([name, m]) => name !== '' || m.namedModules().size === 1)
-  const own = (m: Module) => Object.values(m).reduce((n: number, v) => n + (isTensor(v) ? sizeOf(v.shape) : 0), 0)
-  const lines = rows.map(([name, m]) => [name || 'model', m.toString(), own(m).toLocaleString('en')])
+  const sizes = ownSizes(module)
+  const rows = [...module.namedModules()].filter(([name]) => name !== '' || sizes.size === 1 || sizes.get('')! > 0)
+  const number = (n: number): string => n.toLocaleString('en')
+  const lines = rows.map(([name, m]) => [name || 'model', m.toString(), number(sizes.get(name)!)])
   const head = ['name', 'layer', 'parameters']
   const widths = head.map((h, c) => Math.max(h.length, ...lines.map(l => l[c].length)))
   const line = (cells: string[]) =>
     cells.map((cell, c) => (c === 2 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  ')
-  const total = module.parameters().reduce((n, p) => n + p.size, 0)
-  return [
-    line(head),
-    line(widths.map(w => '─'.repeat(w))),
-    ...lines.map(line),
-    `Parameters: ${total.toLocaleString('en')}`,
-  ].join('\n')
+  const total = [...sizes.values()].reduce((n, size) => n + size, 0)
+  return [line(head), line(widths.map(w => '─'.repeat(w))), ...lines.map(line), `Parameters: ${number(total)}`].join(
+    '\n',
+  )
 }

@@ -11,6 +11,7 @@ bool inRange(Task& task, In<int32_t> index, Size n) {
       task.fault = Fault::indexOutOfRange;
       task.value = index.data[i];
       task.position = double(i);
+      task.limit = double(n);
       return false;
     }
   return true;

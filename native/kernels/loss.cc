@@ -12,6 +12,7 @@ bool targetsInRange(Task& task, In<int32_t> target, Size classes, Real ignoreInd
     task.fault = Fault::indexOutOfRange;
     task.value = t;
     task.position = double(i);
+    task.limit = double(classes);
     return false;
   }
   return true;

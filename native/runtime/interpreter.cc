@@ -59,7 +59,7 @@ struct RunningTask : Task {
   const std::atomic<bool>& stop;
   std::vector<std::pair<void*, i64>> scratch;
 
-  explicit RunningTask(const std::atomic<bool>& stop) : Task{share, borrow, threads::count(), Fault::none, 0, 0}, stop(stop) {}
+  explicit RunningTask(const std::atomic<bool>& stop) : Task{share, borrow, threads::count(), Fault::none, 0, 0, 0}, stop(stop) {}
   ~RunningTask() {
     for (auto [block, bytes] : scratch) memory::give(block, bytes);
   }
@@ -172,10 +172,10 @@ void Interpreter::run(const double* words, i64 count, const double* slots, i64 s
     const bool sound = length >= headerWords && length <= double(count - at) && length == double(i64(length));
     try {
       if (sound) runRecord(words + at, i64(length), slots, slotCount);
-      else events.add({Events::failed, double(++errors), double(int(Fault::malformed)), -1, 0, double(at), length});
+      else events.add({Events::failed, double(++errors), double(int(Fault::malformed)), -1, 0, double(at), length, 0});
     } catch (...) { // std::bad_alloc from bookkeeping
       try {
-        events.add({Events::failed, double(++errors), double(int(Fault::outOfMemory)), words[at + 1], words[at + 3], 0, 0});
+        events.add({Events::failed, double(++errors), double(int(Fault::outOfMemory)), words[at + 1], words[at + 3], 0, 0, 0});
       } catch (...) {
       }
     }
@@ -193,8 +193,8 @@ void Interpreter::runRecord(const double* words, i64 length, const double* slots
   else runKernel(record);
 }
 
-uint32_t Interpreter::report(Fault fault, const Record& record, double value, double position) {
-  events.add({Events::failed, double(++errors), double(int(fault)), double(record.id()), record.tag(), value, position});
+uint32_t Interpreter::report(Fault fault, const Record& record, double value, double position, double limit) {
+  events.add({Events::failed, double(++errors), double(int(fault)), double(record.id()), record.tag(), value, position, limit});
   return errors;
 }
 
@@ -214,7 +214,7 @@ void Interpreter::runKernel(Record& record) {
   for (int i = 0; i < record.operandCount && memory::checking() && fault == Fault::none; i++)
     if (const Buffer& b = *record.operands[i].buffer; b.lender == 0 && !memory::intact(b.data, b.bytes))
       fault = Fault::redZone;
-  if (poison == 0 && fault != Fault::none) poison = report(fault, record, task.value, task.position);
+  if (poison == 0 && fault != Fault::none) poison = report(fault, record, task.value, task.position, task.limit);
   if (poison == 0) return;
   for (int i = 0; i < record.operandCount; i++)
     if (record.operands[i].use == Operand::writes && !record.operands[i].buffer->poison)
@@ -304,7 +304,9 @@ void Interpreter::runCommand(Record& record) {
       }
       return;
     case Command::step:
-      if (!guard) committedSteps.fetch_add(1, std::memory_order_relaxed);
+      steps++;
+      if (guard) events.add({Events::skipped, double(guard), double(steps)});
+      else committedSteps.fetch_add(1, std::memory_order_relaxed);
       guard = 0;
       return;
     case Command::count: return;

@@ -13,9 +13,10 @@ namespace gradus {
 
 // What the executing side tells the JavaScript side: runs of numbers, each starting with its kind.
 struct Events {
-  // settled, ticket, error (0: none) · failed, error, fault, id, tag, value, position · returned, stage of lent memory
-  enum Kind { settled, failed, returned };
-  static size_t length(double kind) { return kind == settled ? 3 : kind == failed ? 7 : 2; }
+  // settled, ticket, error (0: none) · failed, error, fault, id, tag, value, position, limit · returned, stage of lent memory ·
+  // skipped, error, number of the step
+  enum Kind { settled, failed, returned, skipped };
+  static size_t length(double kind) { return kind == failed ? 8 : kind == returned ? 2 : 3; }
   void add(std::initializer_list<double> words);
   std::vector<double> drain();
   bool empty();
@@ -53,12 +54,13 @@ class Interpreter {
   void runRecord(const double* words, i64 length, const double* slots, i64 slotCount);
   void runCommand(Record& record);
   void runKernel(Record& record);
-  uint32_t report(Fault fault, const Record& record, double value = 0, double position = 0);
+  uint32_t report(Fault fault, const Record& record, double value = 0, double position = 0, double limit = 0);
 
   const KernelTable& kernels;
   const std::atomic<bool>& stop;
   Table table;
   uint32_t errors = 0;
+  i64 steps = 0; // committed or skipped
   uint32_t guard = 0; // the error that stopped the step under way; 0: none
 };
 

@@ -26,7 +26,7 @@ struct TestTask : Task {
     return arenas[size_t(i)];
   }
   explicit TestTask(Sharing sharing)
-      : Task{share, borrow, sharing == Sharing::alone ? 1 : sharing == Sharing::reversed ? 3 : threads::count(), Fault::none, 0, 0},
+      : Task{share, borrow, sharing == Sharing::alone ? 1 : sharing == Sharing::reversed ? 3 : threads::count(), Fault::none, 0, 0, 0},
         sharing(sharing) {}
   static void* borrow(Task& task, i64 bytes) {
     auto& self = static_cast<TestTask&>(task);

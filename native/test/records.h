@@ -71,14 +71,16 @@ struct Settled { double ticket; uint32_t error; };
 struct Report {
   std::vector<Failure> failures;
   std::vector<Settled> settled;
+  std::vector<double> skipped; // numbers of steps
   Fault only() const { return failures.size() == 1 ? failures[0].fault : failures.empty() ? Fault::none : Fault(-1); }
 };
 inline Report reportOf(Events& events) {
   Report report;
   const Words words = events.drain();
-  for (size_t i = 0; i < words.size(); i += words[i] == Events::settled ? 3 : 7) {
+  for (size_t i = 0; i < words.size(); i += Events::length(words[i])) {
     if (words[i] == Events::settled) report.settled.push_back({words[i + 1], uint32_t(words[i + 2])});
-    else report.failures.push_back({uint32_t(words[i + 1]), Fault(int(words[i + 2])), int(words[i + 3]), words[i + 4], words[i + 5], words[i + 6]});
+    else if (words[i] == Events::skipped) report.skipped.push_back(words[i + 2]);
+    else if (words[i] == Events::failed) report.failures.push_back({uint32_t(words[i + 1]), Fault(int(words[i + 2])), int(words[i + 3]), words[i + 4], words[i + 5], words[i + 6]});
   }
   return report;
 }

@@ -49,6 +49,7 @@ const calls = calls_ as unknown as Record<string, (a: TensorLike, b: TensorLike)
 const int = (list: number[]) => values(list, 'int32')
 
 export const cases: readonly Case[] = [
+  of('add', [values([0, 1], 'int32')], { args: [2 ** 40 + 1], throws: /^add: 1099511627777 is not an int32 value/ }),
   ...everyFunction,
   of('add', [real([70001]), real([70001])], { note: 'shared by threads' }),
   of('mul', [real([300, 257]), real([257])], { note: 'rows shared by threads' }),

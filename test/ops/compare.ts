@@ -37,6 +37,12 @@ const everyFunction: Case[] = [
 ]
 
 export const cases: readonly Case[] = [
+  of('less', [values([0, 1], 'int32')], { args: [3e9], expect: [true, true], note: 'beyond int32' }),
+  of('equal', [values([0, 1], 'int32')], { args: [2 ** 32], expect: [false, false], note: 'beyond int32' }),
+  of('where', [values([1, 0], 'bool')], {
+    args: [undefined, 1],
+    throws: /^where: a choice must be a tensor, got undefined/,
+  }),
   ...everyFunction,
   ...lanes.map(n => of('where', [truth([n]), real([n]), real([n])])),
   of('where', [truth([3, 1]), real([4]), real([3, 4])]),

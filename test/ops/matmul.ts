@@ -36,6 +36,11 @@ const everySize: Case[] = [
 ]
 
 export const cases: readonly Case[] = [
+  of('matmul', [real([2, 2, 2, 2, 2, 2, 3]), real([3, 2])], {
+    note: 'five batch dims that do not merge',
+    run: (a, b) => a.permute([4, 2, 0, 3, 1, 5, 6]).matmul(b),
+    shape: [2, 2, 2, 2, 2, 2, 2],
+  }),
   ...everySize,
   of('matmul', [real([m, k]), real([k, n])], { note: 'random shape' }),
   of('matmul', [real([3]), real([3])], { shape: [] }),

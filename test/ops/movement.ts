@@ -84,7 +84,7 @@ export const cases: readonly Case[] = [
     note: 'through a view',
   }),
   of('assign_', [whole([3, 4]), real([])], {
-    run: (x, y) => x.clone().assign_(y),
+    run: (x, y) => x.clone().assign_(y.detach()),
     dtype: 'int32',
     note: 'converted',
   }),

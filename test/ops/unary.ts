@@ -36,7 +36,11 @@ const functions: readonly (readonly [op: string, range?: Range, ...args: unknown
   ['clamp', { kinks: [0.7] }, null, 0.7],
 ]
 
-const keepsInt = ['neg', 'abs', 'sign', 'square', 'relu']
+/** Does int32 stay int32? */
+function keepsInt(op: string, args: readonly unknown[]): boolean {
+  const bounded = op === 'clamp' && args.every(bound => bound === null || Number.isInteger(bound))
+  return bounded || ['neg', 'abs', 'sign', 'square', 'relu'].includes(op)
+}
 
 const everyFunction: Case[] = functions.flatMap(([op, range, ...args]) => [
   ...lanes.map(n => of(op, [real([n], range)], { args })),
@@ -44,8 +48,8 @@ const everyFunction: Case[] = functions.flatMap(([op, range, ...args]) => [
   of(op, [real([2, 0, 3], range)], { args, shape: [2, 0, 3] }),
   of(op, [real(anyShape(op, 3), range)], { args, note: 'random shape' }),
   of(op, [special], { args, note: 'special values', noGradCheck: 'not smooth', noFused: 'not finite' }),
-  of(op, [whole([7], 1, 9)], { args, dtype: keepsInt.includes(op) || op === 'clamp' ? 'int32' : 'float32' }),
-  of(op, [truth([5])], { args, note: 'bool', dtype: keepsInt.includes(op) || op === 'clamp' ? 'int32' : 'float32' }),
+  of(op, [whole([7], 1, 9)], { args, dtype: keepsInt(op, args) ? 'int32' : 'float32' }),
+  of(op, [truth([5])], { args, note: 'bool', dtype: keepsInt(op, args) ? 'int32' : 'float32' }),
 ])
 
 export const cases: readonly Case[] = [
@@ -68,6 +72,8 @@ export const cases: readonly Case[] = [
   of('clamp', [values([-5, 0, 5])], { args: [-1, 1], expect: [-1, 0, 1] }),
   of('clamp', [values([-5, 0, 5], 'int32')], { args: [-1, 1], expect: [-1, 0, 1], dtype: 'int32' }),
   of('clamp', [values([-5, 5], 'int32')], { args: [null, 1], expect: [-5, 1] }),
+  of('clamp', [values([0], 'int32')], { args: [0.5, 2.5], expect: [0.5], dtype: 'float32' }),
+  of('clamp', [values([0], 'int32')], { args: [3e9], expect: [3e9], dtype: 'float32' }),
   of('clamp', [values([0.7])], { args: [0.7, 2], note: 'float32 0.7 is at the bound', noGradCheck: 'kink' }),
   of('gelu', [values([-12, -6, -3, 0, 3, 12])], { note: 'far left' }),
   of('tanh', [values([1e-30, -1e-30, 9.1, -9.1, 0.625])], { note: 'edges' }),

@@ -1,7 +1,43 @@
+import { noGrad } from '../../lib/index.js'
+import type { Tensor } from '../../lib/tensor.js'
 import { type Case, of } from '../harness/cases.js'
 import { anyShape, real, values } from '../harness/shapes.js'
 
+/** The base after a change through the view. */
+const through = (view: (x: Tensor) => Tensor) => (x: Tensor) =>
+  noGrad(() => {
+    const base = x.detach().clone()
+    view(base).assign_(7)
+    return base
+  })
+const noGradCheck = 'changes in place'
+
 export const cases: readonly Case[] = [
+  of('unsqueeze', [real([2, 3])], {
+    note: 'view of a view',
+    run: through(x => x.transpose().unsqueeze(0)),
+    noGradCheck,
+  }),
+  of('squeeze', [values([[1], [2]])], {
+    note: 'view of a view',
+    run: through(x => x.transpose().squeeze(0).slice([1])),
+    expect: [[1], [7]],
+    noGradCheck,
+  }),
+  of('reshape', [real([4, 6])], {
+    note: 'splits strided dims',
+    run: through(x => x.slice(null, [0, 4]).reshape([4, 2, 2])),
+    noGradCheck,
+  }),
+  of('reshape', [real([2, 3, 4])], {
+    note: 'merges where strides allow',
+    run: x => x.permute([2, 0, 1]).reshape([4, 6]),
+  }),
+  of('reshape', [real([2, 3, 4])], {
+    note: 'copies where they do not',
+    run: x => x.permute([1, 0, 2]).reshape([6, 4]),
+  }),
+  of('reshape', [real([6])], { note: 'repeated', run: x => x.slice([0, 1]).expand([6]).reshape([2, 3]) }),
   of('reshape', [real([2, 6])], { args: [[3, -1]], shape: [3, 4] }),
   of('reshape', [real([2, 6])], { run: x => x.transpose().reshape([3, 4]), note: 'of a transposed view' }),
   of('reshape', [real([0, 3])], { args: [[3, 0]], shape: [3, 0] }),

@@ -1,0 +1,203 @@
+// Several users of one stream at once: requests, trainings, timers, workers. Nobody gets another's error or starves.
+import { describe, expect, test } from 'vitest'
+import {
+  type Device,
+  dense,
+  IndexError,
+  lockstep,
+  maskSelect,
+  memory,
+  nonzero,
+  ones,
+  optim,
+  sequential,
+  synchronize,
+  type Tensor,
+  tensor,
+  tidy,
+  unique,
+  zeros,
+} from '../lib/index.js'
+import { nativeOnce } from '../lib/runtime/device.js'
+import { devices, hasNative } from './harness/devices.js'
+import { runNode } from './harness/process.js'
+
+const index = (values: number[], device: Device) => tensor(values, { dtype: 'int32', device })
+const outcomes = async (list: Promise<unknown>[]) => (await Promise.allSettled(list)).map(r => r.status)
+
+describe.each(devices)('%s', device => {
+  test('only the request that failed is told so', async () => {
+    const table = ones([10, 4], { device })
+    const request = async (id: number) => (await table.indexSelect(index([id], device)).data()).length
+    const wanted = ['fulfilled', 'fulfilled', 'rejected', 'fulfilled']
+    expect(await outcomes([1, 2, 77, 3].map(request))).toEqual(wanted)
+    await synchronize()
+  })
+
+  test('a failure that nobody reads is told to the next reader, once', async () => {
+    ones([2], { device }).indexSelect(index([9], device))
+    await expect(ones([1], { device }).item()).rejects.toThrow(IndexError)
+    expect(await ones([1], { device }).item()).toBe(1)
+  })
+
+  test('a loop over batches that is left early leaves no rejection behind', () => {
+    const program = `
+      gradus.setDevice('${device}')
+      const table = gradus.ones([3, 2])
+      const ids = gradus.tensor([0, 1, 9, 1, 0, 2], { dtype: 'int32' })
+      let kept
+      let batches = 0
+      for await (const [id] of new gradus.data.Loader(new gradus.data.TensorDataset(ids), { batchSize: 1 })) {
+        kept = table.indexSelect(id)
+        if (++batches === 3) break
+      }
+      try { await kept.data() } catch (e) { console.log(e.name) }
+      await new Promise(r => setTimeout(r, 50))
+      console.log('alive')`
+    expect(runNode(program)).toMatchObject({ status: 0, out: 'IndexError\nalive', err: '' })
+  })
+
+  test('evaluate with wrong labels rejects, and no more', () => {
+    const program = `
+      gradus.setDevice('${device}')
+      const m = gradus.sequential([gradus.dense(64, { inputShape: [20] }), gradus.dense(3, { activation: 'softmax' })])
+      m.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' })
+      const [x, y] = [gradus.ones([3000, 20]), gradus.full([3000], 7, { dtype: 'int32' })]
+      for (const run of [() => m.evaluate(x, y, { batchSize: 64 }), () => m.fit(x, y, { batchSize: 64, verbose: 0 })])
+        try { await run() } catch (e) { console.log(e.name) }
+      await new Promise(r => setTimeout(r, 50))`
+    expect(runNode(program)).toMatchObject({ status: 0, out: 'IndexError\nIndexError', err: '' })
+  })
+
+  test('timers have their turn while small work is awaited', async () => {
+    const x = ones([4], { device })
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    const end = performance.now() + 150
+    while (performance.now() < end) await x.sum().item()
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(3)
+  })
+
+  test('a timer can abort the training of a tiny model', async () => {
+    const model = sequential([dense(2, { inputShape: [2] }), dense(1)], { device })
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
+    const [x, y] = [zeros([4, 2], { device }), zeros([4, 1], { device })]
+    const signal = AbortSignal.timeout(50)
+    await expect(model.fit(x, y, { epochs: 1_000_000, verbose: 0, signal })).rejects.toThrow(/aborted due to timeout/)
+  })
+
+  test('results that depend on values are those of the call', async () => {
+    const x = tensor([1, 2, 3], { device })
+    const [selected, places, values] = tidy(() => {
+      const chosen = maskSelect(x, tensor([true, false, true], { device }))
+      return [chosen, nonzero(x), unique(x)] as const
+    })
+    x.assign_(0)
+    x.dispose()
+    expect(await (await selected).toArray()).toEqual([1, 3])
+    expect(await (await places).toArray()).toEqual([[0], [1], [2]])
+    expect(await (await values).toArray()).toEqual([1, 2, 3])
+  })
+
+  test('a step that could not be made whole leaves the next one alone', async () => {
+    const [a, b] = [2, 3].map(n => ones([n], { device }).requiresGrad_())
+    const optimizer = new optim.SGD([a, b], { learningRate: 1 })
+    a.grad = ones([4], { device }).indexSelect(index([0, 7], device))
+    b.grad = ones([3], { device })
+    optimizer.step()
+    await expect(synchronize()).rejects.toThrow(IndexError)
+    expect(await b.toArray()).toEqual([1, 1, 1])
+    a.grad = ones([2], { device })
+    optimizer.step()
+    expect([await a.toArray(), await b.toArray()]).toEqual([
+      [0, 0],
+      [0, 0, 0],
+    ])
+  })
+
+  test('an empty tensor of huge extent is nothing to do', async () => {
+    const huge = zeros([2 ** 34, 0], { device })
+    for (const y of [huge.softmax(), huge.logSoftmax(), huge.cumsum(1), huge.indexSelect(index([], device), 1)])
+      expect((await y.data()).length).toBe(0)
+    expect(
+      (
+        await zeros([2 ** 34, 3, 0], { device })
+          .softmax(1)
+          .data()
+      ).length,
+    ).toBe(0)
+  })
+
+  test('reading a view leaves nothing behind', async () => {
+    const x = ones([3, 4], { device }).transpose()
+    const before = memory()[device]!.tensors
+    for (let i = 0; i < 5; i++) await x.data()
+    x.dataSync()
+    expect(memory()[device]!.tensors).toBe(before)
+  })
+})
+
+describe.skipIf(!hasNative)('native', () => {
+  test('what was made inside lockstep cannot be read after it', async () => {
+    let t: Tensor | undefined
+    await lockstep(() => {
+      t = tensor([1, 2]).add(1)
+    })
+    expect(() => t!.dataSync()).toThrow(/data: the device of this tensor is closed/)
+    await expect(t!.data()).rejects.toThrow(/closed/)
+  })
+
+  test('training that cannot go on says so again', async () => {
+    const loaded = nativeOnce()
+    const w = zeros([2], { device: 'native' }).requiresGrad_()
+    const optimizer = new optim.Adam([w], { learningRate: 1 })
+    w.sum().backward()
+    w.grad!.dataSync()
+    if ('native' in loaded) loaded.native.addon.failAllocation(1)
+    optimizer.step() // the state cannot be allocated
+    await expect(synchronize()).rejects.toThrow(/no memory/)
+    const again = async () => {
+      for (let i = 0; i < 3; i++) {
+        optimizer.step()
+        await w.data()
+      }
+    }
+    await expect(again()).rejects.toThrow(/no memory/)
+  })
+
+  test('an upload without memory is one error, not two', async () => {
+    const loaded = nativeOnce()
+    await synchronize()
+    if ('native' in loaded) loaded.native.addon.failAllocation(1)
+    expect(() => tensor([1, 2], { device: 'native' })).toThrow(/no memory/)
+    expect(await ones([1], { device: 'native' }).item()).toBe(1)
+  })
+
+  test('an array in shared memory is copied', async () => {
+    const shared = new Float32Array(new SharedArrayBuffer(8))
+    shared[1] = 5
+    expect(await tensor(shared, { device: 'native' }).toArray()).toEqual([0, 5])
+  })
+
+  test('workers that are stopped at any moment end alone', () => {
+    const program = `
+      const { Worker } = await import('node:worker_threads')
+      const work = [
+        'for (;;) { const t = g.tensor([1, 2, 3]); await t.add(1).data(); t.dispose() }',
+        'for (;;) await g.tidy(() => g.ones([10]).add(1)).data()',
+        'for (;;) g.tidy(() => { g.tensor(new Float32Array(1e4), { adopt: true }).sum() })',
+      ]
+      for (let i = 0; i < 45; i++) {
+        const code = \`import { parentPort } from 'node:worker_threads'
+          const g = await import('\${new URL('./dist/index.js', 'file://' + process.cwd() + '/')}')
+          g.ones([1]).dataSync(); parentPort.postMessage(1); \${work[i % 3]}\`
+        const w = new Worker(code, { eval: true })
+        await new Promise(r => w.once('message', r))
+        await new Promise(r => setTimeout(r, Math.random() * 8))
+        await w.terminate()
+      }
+      console.log(await gradus.ones([3]).sum().item())`
+    expect(runNode(program)).toMatchObject({ status: 0, out: '3' })
+  })
+})
