@@ -1,4 +1,4 @@
-// A hash of kernels.def, to tell an addon from the TypeScript of another build. The same sum over the same text is in
+// A hash of the list of kernels, to tell an addon from the TypeScript of another build. The same sum over the same text is in
 // scripts/generate-kernels.mjs.
 #pragma once
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr uint32_t hashOfKernels() {
 #define COMMAND(name) hash = hashText(hash, #name ";");
 #define KERNEL(name, dtypes, group, aliasing, contract, ...) \
   hash = hashText(hash, #name "|" #dtypes "|" #group "|" #aliasing "|" #__VA_ARGS__ ";");
-#include "kernels.def"
+#include "rows.def"
 #undef KERNEL
 #undef COMMAND
   return hash;

@@ -21,7 +21,7 @@ template <> inline constexpr int dtypeCode<double> = 3;
 enum class Command : int {
 #define COMMAND(name) name,
 #define KERNEL(...)
-#include "kernels.def"
+#include "rows.def"
 #undef COMMAND
 #undef KERNEL
   count
@@ -32,7 +32,7 @@ constexpr int commandCount = static_cast<int>(Command::count);
 
 enum class Row : int {
 #define KERNEL(name, ...) name,
-#include "kernels.def"
+#include "rows.def"
 #undef KERNEL
   count
 };
@@ -40,7 +40,7 @@ constexpr int rowCount = static_cast<int>(Row::count);
 
 namespace signature {
 #define KERNEL(name, dtypes, group, aliasing, contract, ...) template <class T> using name = void(Task&, __VA_ARGS__);
-#include "kernels.def"
+#include "rows.def"
 #undef KERNEL
 } // namespace signature
 

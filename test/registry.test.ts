@@ -127,6 +127,7 @@ describe('files', () => {
     'lib/ops/index': 'the list of families',
     'lib/ops/functions': 'the functions that the tables name',
     'lib/ops/loops': 'the strided loops of all JS kernels',
+    'native/kernels/unaryGrad': 'the gradients of unary.def',
     'native/kernels/kernel': 'the strided loops of all native kernels',
     'native/kernels/table': 'the table of all kernels',
   }

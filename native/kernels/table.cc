@@ -7,14 +7,14 @@ namespace gradus::GRADUS_ISA {
 #define COMMAND(name)
 #define DECLARE(name, T) signature::name<T> name;
 #define KERNEL(name, dtypes, ...) GRADUS_##dtypes(DECLARE, name)
-#include "../kernels.def"
+#include "../rows.def"
 #undef KERNEL
 
 #define ENTRY(name, T) table.rows[int(Row::name)][dtypeCode<T>] = AnyKernel(static_cast<signature::name<T>*>(&name));
 #define KERNEL(name, dtypes, ...) GRADUS_##dtypes(ENTRY, name)
 
 void fillTable(KernelTable& table) {
-#include "../kernels.def"
+#include "../rows.def"
 }
 
 } // namespace gradus::GRADUS_ISA

@@ -63,7 +63,7 @@ inline bool multiplies(const Strided& a, const Strided& b, const Dense& c) {
 #define COMMAND(name)
 #define KERNEL(name, dtypes, group, aliasing, holds, ...) \
   template <class T> struct name { static bool check(__VA_ARGS__) { return holds; } };
-#include "../kernels.def"
+#include "../rows.def"
 #undef KERNEL
 #undef COMMAND
 #if defined(__GNUC__)

@@ -148,7 +148,7 @@ Rows makeRows() {
 #define RUNNER(name, T) rows.run[int(Row::name)][dtypeCode<T>] = runRow<signature::name<T>, contract::name<T>, Skip>;
 #define KERNEL(name, dtypes, group, aliasing, ...) \
   GRADUS_##dtypes(RUNNER, name) rows.traits[int(Row::name)] = {Class::group == Class::effect, Aliasing::aliasing == Aliasing::exact};
-#include "../kernels.def"
+#include "../rows.def"
 #undef KERNEL
 #undef RUNNER
 #undef COMMAND

@@ -28,7 +28,7 @@ inline std::vector<RowOfTest> allRows() {
 #define ROW_BOOL(name, ...) ADD(name, Bool, __VA_ARGS__)
 #define ROW_ANY(name, ...) ROW_NUMBER(name, __VA_ARGS__) ADD(name, Bool, __VA_ARGS__) ADD(name, double, __VA_ARGS__)
 #define KERNEL(name, dtypes, group, aliasing, ...) ROW_##dtypes(name, group, aliasing)
-#include "kernels.def"
+#include "rows.def"
 #undef KERNEL
 #undef COMMAND
   return rows;
