@@ -1,6 +1,6 @@
 /** Nothing is forgotten: rules, kernels, twins, tolerances, cases, docs, files. */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { gradients, type Tensor } from '../lib/index.js'
@@ -117,6 +117,14 @@ describe('docs', () => {
   it.each(exported())('%s in lib/ops/%s.ts has a doc comment', (name, file) => {
     const source = readFileSync(`${root}lib/ops/${file}.ts`, 'utf8')
     expect(source).toMatch(new RegExp(`\\*/\\nexport (const|(async )?function) ${name}\\b`))
+  })
+})
+
+describe('documents', () => {
+  const documents = readdirSync(root).filter(file => file.endsWith('.md'))
+  it.each(documents)('%s links to what is there', file => {
+    const links = [...readFileSync(root + file, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)].map(m => m[1])
+    expect(links.filter(link => !existsSync(root + link))).toEqual([])
   })
 })
 
