@@ -3,7 +3,11 @@ import { setDevice, systemReport } from 'gradus'
 import { type Digits, loadMnist, perceptron, report } from './mnist.js'
 import { trainXor } from './xor.js'
 
-const json = process.argv.includes('--json')
+const json = process.argv[2] === '--json'
+if (process.argv.length > (json ? 3 : 2)) {
+  console.error('usage: npm run demo [-- --json]')
+  process.exit(2)
+}
 const say = (text: string): void => {
   if (!json) console.log(text)
 }

@@ -110,12 +110,15 @@ export function ones<const S extends Shape>(shape: S, options: CreateOptions = {
 }
 
 /** Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere. */
-export function eye(n: number, m: number = n, options: CreateOptions = {}): Tensor {
+export function eye(n: number, options?: CreateOptions): Tensor
+export function eye(n: number, m: number, options?: CreateOptions): Tensor
+export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions): Tensor {
+  const [columns, options] = typeof m === 'object' ? [n, m] : [m ?? n, more ?? {}]
   checkOptions('eye', options, known)
-  return made('eye', [n, m], checkDType('eye', options.dtype ?? 'float32'), options, (stream, y) => {
+  return made('eye', [n, columns], checkDType('eye', options.dtype ?? 'float32'), options, (stream, y) => {
     stream.k.fill(whole(y), 0)
-    const length = Math.min(n, m)
-    if (length) stream.k.fill({ storage: y.storage, offset: 0, shape: [length], strides: [m + 1] }, 1)
+    const length = Math.min(n, columns)
+    if (length) stream.k.fill({ storage: y.storage, offset: 0, shape: [length], strides: [columns + 1] }, 1)
   })
 }
 
@@ -130,18 +133,24 @@ function checkNumber(op: string, name: string, value: unknown): number {
  * @example
  * await arange(2, 8, 2).toArray() // [2, 4, 6]
  */
-export function arange(start: number, end?: number, step = 1, options: CreateOptions = {}): Tensor {
+export function arange(end: number, options?: CreateOptions): Tensor
+export function arange(start: number, end: number, options?: CreateOptions): Tensor
+export function arange(start: number, end?: number, step?: number, options?: CreateOptions): Tensor
+export function arange(...given: (number | CreateOptions | undefined)[]): Tensor {
+  const options = (typeof given.at(-1) === 'object' ? given.pop() : undefined) as CreateOptions | undefined
+  const [from, to] = given[1] === undefined ? [0, given[0]] : given
+  return stepped(checkNumber('arange', 'start', from), checkNumber('arange', 'end', to), given[2] ?? 1, options ?? {})
+}
+
+function stepped(from: number, to: number, step: unknown, options: CreateOptions): Tensor {
   checkOptions('arange', options, known)
-  const [from, to] =
-    end === undefined
-      ? [0, checkNumber('arange', 'end', start)]
-      : [checkNumber('arange', 'start', start), checkNumber('arange', 'end', end)]
-  if (checkNumber('arange', 'step', step) === 0) throw new OptionError('arange', 'step must not be 0')
-  const whole = Number.isInteger(from) && Number.isInteger(step) && Number.isInteger(to)
+  const by = checkNumber('arange', 'step', step)
+  if (by === 0) throw new OptionError('arange', 'step must not be 0')
+  const whole = [from, to, by].every(Number.isInteger)
   const dtype = checkDType('arange', options.dtype ?? (whole ? 'int32' : 'float32'))
-  const n = Math.max(0, Math.ceil((to - from) / step))
-  if (dtype === 'int32' && n > 0) for (const v of [from, from + (n - 1) * step]) element('arange', v, dtype)
-  return ramp('arange', n, from, step, dtype, options)
+  const n = Math.max(0, Math.ceil((to - from) / by))
+  if (dtype === 'int32' && n > 0) for (const v of [from, from + (n - 1) * by]) element('arange', v, dtype)
+  return ramp('arange', n, from, by, dtype, options)
 }
 
 /** `count` numbers from `start` to `end`, both included, at equal distances. */

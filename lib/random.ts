@@ -90,7 +90,7 @@ function mix(a: number, b: number): number {
 
 let shared: Generator | undefined
 
-/** The generator that is used where none is given. Seeded from the clock unless `seed()` was called. */
+/** The generator that is used where none is given. Seeded at random unless `seed()` was called. */
 export function defaultGenerator(): Generator {
   shared ??= new Generator(Math.floor(Math.random() * 2 ** 53))
   return shared

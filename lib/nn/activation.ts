@@ -4,11 +4,13 @@ import { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../op
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'
 
+/** max(x, 0). Same shape, as for all activations. */
 export class ReLU extends Module {
   forward(x: Tensor): Tensor {
     return relu(x)
   }
 }
+/** x where x > 0, else slope·x. `slope`: 0.01 unless given. */
 export class LeakyReLU extends Module {
   readonly slope: number
   constructor(slope = 0.01) {
@@ -19,6 +21,7 @@ export class LeakyReLU extends Module {
     return leakyRelu(x, this.slope)
   }
 }
+/** x where x > 0, else alpha·(eˣ − 1). `alpha`: 1 unless given. Clevert et al. (2016). */
 export class ELU extends Module {
   readonly alpha: number
   constructor(alpha = 1) {
@@ -29,6 +32,7 @@ export class ELU extends Module {
     return elu(x, this.alpha)
   }
 }
+/** x·Φ(x), Φ the normal distribution function; `'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
 export class GELU extends Module {
   readonly approximate: 'none' | 'tanh'
   constructor(approximate: 'none' | 'tanh' = 'none') {
@@ -39,21 +43,25 @@ export class GELU extends Module {
     return gelu(x, { approximate: this.approximate })
   }
 }
+/** x·σ(x), also called swish. Elfwing et al. (2018). */
 export class SiLU extends Module {
   forward(x: Tensor): Tensor {
     return silu(x)
   }
 }
+/** 1/(1 + e⁻ˣ). */
 export class Sigmoid extends Module {
   forward(x: Tensor): Tensor {
     return sigmoid(x)
   }
 }
+/** The hyperbolic tangent. */
 export class Tanh extends Module {
   forward(x: Tensor): Tensor {
     return tanh(x)
   }
 }
+/** log(1 + eˣ). */
 export class Softplus extends Module {
   forward(x: Tensor): Tensor {
     return softplus(x)

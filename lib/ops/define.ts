@@ -1,8 +1,8 @@
 import { Node } from '../autograd/graph.js'
-import { type Buf, type DType, isFloating, promote } from '../dtype.js'
+import { type DType, isFloating, promote } from '../dtype.js'
 import { DeviceError, DTypeError, describe } from '../errors.js'
 import { checkDevice, type Device, defaultDevice, streamOf } from '../runtime/device.js'
-import type { JsKernels, Strided } from '../runtime/js.js'
+import type { JsKernels } from '../runtime/js.js'
 import type { Kernels } from '../runtime/kernels.js'
 import type { Operand, Stream } from '../runtime/stream.js'
 import type { Tolerance } from '../runtime/tolerance.js'
@@ -254,5 +254,3 @@ export function copyInto(x: Tensor, y: Tensor, shape: Shape, strides: readonly n
 export function streamFor(device: Device | undefined): Stream {
   return streamOf(device === undefined ? defaultDevice() : checkDevice('device', device))
 }
-
-export type { Buf, Strided }

@@ -279,6 +279,16 @@ function extremum(r: Rule<Plan>) {
     return applyTo(r, [x], [cast(x, promote(x.dtype, 'int32'))], p)
   }
 }
+/** An index is along one axis. */
+function along(r: Rule<Plan>): ArgReduce {
+  const run = extremum(r)
+  return (x, axis, options) => {
+    if (Array.isArray(axis)) throw new ShapeError(r.name, `axis must be one axis, got ${format(axis)}`, 'reshape first')
+    return run(x, axis, options)
+  }
+}
+/** The index of an extreme value, along one axis or in the flattened tensor. */
+export type ArgReduce = (x: Tensor, axis?: number | null, options?: KeepDims) => Tensor
 /** A reduction over axes. */
 export type Reduce = (x: Tensor, axes?: Axes, options?: KeepDims) => Tensor
 
@@ -287,9 +297,9 @@ export const max: Reduce = extremum(maxRule)
 /** The smallest value over `axes`; NaN if there is one. Ties share the gradient. */
 export const min: Reduce = extremum(minRule)
 /** The index of the first largest value along an axis, or in the flattened tensor: int32. NaN counts as largest. */
-export const argmax: (x: Tensor, axis?: number, options?: KeepDims) => Tensor = extremum(argmaxRule)
+export const argmax: ArgReduce = along(argmaxRule)
 /** The index of the first smallest value along an axis, or in the flattened tensor: int32. NaN counts as smallest. */
-export const argmin: (x: Tensor, axis?: number, options?: KeepDims) => Tensor = extremum(argminRule)
+export const argmin: ArgReduce = along(argminRule)
 
 // ---- truth -----------------------------------------------------------------------------------------------------------
 

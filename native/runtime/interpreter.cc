@@ -243,60 +243,11 @@ void Interpreter::runCommand(Record& record) {
     return;
   }
   switch (command) {
-    case Command::alloc: {
-      const double handle = record.word();
-      const i64 bytes = record.whole(record.word());
-      if (record.fault != Fault::none) {
-        report(record.fault, record);
-        return;
-      }
-      auto* data = static_cast<unsigned char*>(memory::take(bytes));
-      const Fault fault = table.open(handle, data, data ? bytes : 0);
-      if (fault != Fault::none) {
-        memory::give(data, bytes);
-        report(fault, record);
-      } else if (!data) {
-        table.find(handle)->poison = report(Fault::outOfMemory, record, double(bytes));
-      }
-      return;
-    }
-    case Command::free: {
-      const double handle = record.word();
-      const Buffer* buffer = table.find(handle);
-      if (buffer && buffer->lender != 0) events.add({Events::returned, buffer->lender});
-      const Fault fault = table.close(handle);
-      if (fault != Fault::none) report(fault, record);
-      return;
-    }
-    case Command::upload: {
-      const double handle = record.word();
-      const double stage = record.word();
-      const auto block = exchange.takeStaged(stage);
-      const Fault fault = block.bytes < 0 ? Fault::malformed
-                                          : table.open(handle, block.data, block.bytes, block.lent ? stage : 0);
-      if (fault == Fault::none) return;
-      if (block.lent) events.add({Events::returned, stage});
-      else if (block.bytes >= 0) memory::give(block.data, block.bytes);
-      report(fault, record);
-      return;
-    }
-    case Command::read: {
-      const double ticket = record.word();
-      const Buffer* buffer = table.find(record.word());
-      const i64 offset = record.whole(record.word()), bytes = record.whole(record.word());
-      const auto target = exchange.takeExpected(ticket);
-      uint32_t error = 0;
-      if (!buffer) error = report(Fault::deadHandle, record);
-      else if (buffer->poison) error = buffer->poison;
-      else if (record.fault != Fault::none || bytes != target.bytes || offset > buffer->bytes - bytes)
-        error = report(Fault::outOfBounds, record);
-      else if (bytes) std::memcpy(target.data, buffer->data + offset, size_t(bytes));
-      events.add({Events::settled, ticket, double(error)});
-      return;
-    }
-    case Command::mark:
-      events.add({Events::settled, record.word(), 0});
-      return;
+    case Command::alloc: return allocate(record);
+    case Command::free: return release(record);
+    case Command::upload: return upload(record);
+    case Command::read: return read(record);
+    case Command::mark: events.add({Events::settled, record.word(), 0}); return;
     case Command::guard:
       while (record.remaining() > 0 && !guard) {
         const Buffer* buffer = table.find(record.word());
@@ -311,6 +262,57 @@ void Interpreter::runCommand(Record& record) {
       return;
     case Command::count: return;
   }
+}
+
+void Interpreter::allocate(Record& record) {
+  const double handle = record.word();
+  const i64 bytes = record.whole(record.word());
+  if (record.fault != Fault::none) {
+    report(record.fault, record);
+    return;
+  }
+  auto* data = static_cast<unsigned char*>(memory::take(bytes));
+  const Fault fault = table.open(handle, data, data ? bytes : 0);
+  if (fault != Fault::none) {
+    memory::give(data, bytes);
+    report(fault, record);
+  } else if (!data) {
+    table.find(handle)->poison = report(Fault::outOfMemory, record, double(bytes));
+  }
+}
+
+void Interpreter::release(Record& record) {
+  const double handle = record.word();
+  const Buffer* buffer = table.find(handle);
+  if (buffer && buffer->lender != 0) events.add({Events::returned, buffer->lender});
+  const Fault fault = table.close(handle);
+  if (fault != Fault::none) report(fault, record);
+}
+
+void Interpreter::upload(Record& record) {
+  const double handle = record.word();
+  const double stage = record.word();
+  const auto block = exchange.takeStaged(stage);
+  const Fault fault = block.bytes < 0 ? Fault::malformed
+                                      : table.open(handle, block.data, block.bytes, block.lent ? stage : 0);
+  if (fault == Fault::none) return;
+  if (block.lent) events.add({Events::returned, stage});
+  else if (block.bytes >= 0) memory::give(block.data, block.bytes);
+  report(fault, record);
+}
+
+void Interpreter::read(Record& record) {
+  const double ticket = record.word();
+  const Buffer* buffer = table.find(record.word());
+  const i64 offset = record.whole(record.word()), bytes = record.whole(record.word());
+  const auto target = exchange.takeExpected(ticket);
+  uint32_t error = 0;
+  if (!buffer) error = report(Fault::deadHandle, record);
+  else if (buffer->poison) error = buffer->poison;
+  else if (record.fault != Fault::none || bytes != target.bytes || offset > buffer->bytes - bytes)
+    error = report(Fault::outOfBounds, record);
+  else if (bytes) std::memcpy(target.data, buffer->data + offset, size_t(bytes));
+  events.add({Events::settled, ticket, double(error)});
 }
 
 } // namespace gradus

@@ -53,6 +53,10 @@ class Interpreter {
  private:
   void runRecord(const double* words, i64 length, const double* slots, i64 slotCount);
   void runCommand(Record& record);
+  void allocate(Record& record);
+  void release(Record& record);
+  void upload(Record& record);
+  void read(Record& record);
   void runKernel(Record& record);
   uint32_t report(Fault fault, const Record& record, double value = 0, double position = 0, double limit = 0);
 

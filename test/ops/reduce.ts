@@ -131,6 +131,7 @@ export const cases: readonly Case[] = [
   of('max', [values([1, NaN, 2])], { expect: NaN, noGradCheck: 'NaN' }),
   of('max', [real([0])], { throws: /^max: shape \[0\] has no elements along the reduced axes/ }),
   of('argmax', [values([1, 3, 3])], { expect: 1 }),
+  of('argmax', [real([2, 3])], { args: [[0, 1]], throws: /^argmax: axis must be one axis, got \[0, 1\]/ }),
   of('argmax', [values([1, NaN, 3, NaN])], { expect: 1 }),
   of('any', [truth([0])], { expect: false }),
   of('all', [truth([0])], { expect: true }),
