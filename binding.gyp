@@ -19,7 +19,7 @@
       "sources": ["<!@(node scripts/gyp-sources.mjs common)"],
       "defines": ["<!@(node scripts/gyp-sources.mjs have <(target_arch))"],
       "dependencies": ["<!@(node scripts/gyp-sources.mjs dependencies <(target_arch))"],
-      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }]]
+      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-Wl,--version-script=<(module_root_dir)/native/exports.map"] }]]
     }
   ],
   "conditions": [

@@ -57,7 +57,7 @@ export function setMemoryLimit(device: Device, bytes: number): void {
  * @throws The first failure that no read has reported.
  */
 export async function synchronize(): Promise<void> {
-  for (const stream of openStreams()) await stream.mark()
+  for (const stream of openStreams()) await stream.mark('all')
 }
 /** As `synchronize`, but blocks. */
 export function synchronizeSync(): void {

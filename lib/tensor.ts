@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Edge, isNode, Leaf } from './autograd/graph.js'
 import { type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
 import { describe, GradientError, ShapeError, StateError } from './errors.js'

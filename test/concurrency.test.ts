@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type Device,
   dense,
+  full,
   IndexError,
   lockstep,
   maskSelect,
@@ -67,6 +68,17 @@ describe.each(devices)('%s', device => {
         try { await run() } catch (e) { console.log(e.name) }
       await new Promise(r => setTimeout(r, 50))`
     expect(runNode(program)).toMatchObject({ status: 0, out: 'IndexError\nIndexError', err: '' })
+  })
+
+  test('of two trainings at once, only the one with wrong labels fails', async () => {
+    const train = (label: number) => {
+      const model = sequential([dense(8, { inputShape: [4] }), dense(3, { activation: 'softmax' })], { device })
+      model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' })
+      const [x, y] = [ones([64, 4], { device }), full([64], label, { device, dtype: 'int32' })]
+      return model.fit(x, y, { epochs: 3, batchSize: 8, verbose: 0 })
+    }
+    expect(await outcomes([train(1), train(7), train(2)])).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    await synchronize()
   })
 
   test('timers have their turn while small work is awaited', async () => {

@@ -86,7 +86,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
 /** Resolves when all work issued so far is done; frees what was collected in the meantime. Failures wait for a read. */
 async function finished(): Promise<void> {
   for (const stream of openStreams()) {
-    await stream.mark({ quiet: true })
+    await stream.mark('nothing')
     stream.sweep()
   }
 }

@@ -91,6 +91,7 @@ export abstract class Module {
   constructor() {
     // Errors that show up when a command runs say in which layer it was issued.
     const { forward } = this
+    if (!forward) return // a field of the subclass, not there yet
     const value = (...inputs: unknown[]) => inLayer(this.constructor.name, () => forward.apply(this, inputs))
     Object.defineProperty(this, 'forward', { value, writable: true, configurable: true })
   }

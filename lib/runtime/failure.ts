@@ -10,13 +10,15 @@ export interface Failure {
   readonly position: number
   /** How many indices there are. */
   readonly limit: number
+  /** On whose behalf the command was issued; 0: nobody's in particular. */
+  readonly user: number
 }
 
 const broken = 'this is a bug in Gradus or in a custom op; please report it'
 
 /** Texts by fault number; the order of Fault in native/types.h. */
 const texts: readonly ((f: Failure) => GradusError)[] = [
-  f => new StateError(f.source, 'no fault'),
+  f => new StateError(f.source, 'the value was spoilt by a failure long ago', 'compute it again'),
   f =>
     new IndexError(
       f.source,
@@ -43,6 +45,10 @@ export function failureError(f: Failure): GradusError {
   return (texts[f.fault] ?? texts[texts.length - 1])(f)
 }
 
+/** Failures whose text is kept: values that they spoilt may still be read. */
+const kept = 10_000
+const forgotten: Failure = { fault: 0, kernel: '', source: 'read', value: 0, position: 0, limit: 0, user: 0 }
+
 /** The failures of a stream, and which of them nobody has been told of. */
 export class Failures {
   private readonly all = new Map<
@@ -50,15 +56,36 @@ export class Failures {
     Failure & { /** Steps that had been issued when somebody was told. */ told?: number }
   >()
   private readonly open = new Set<number>()
+  /** Users that have not ended. */
+  private readonly users = new Set<number>()
+  private lastUser = 0
+
+  /** A number for somebody whose failures are nobody else's: one run of `fit`, say. */
+  openUser(): number {
+    this.users.add(++this.lastUser)
+    return this.lastUser
+  }
+  /** The user has ended. If it was told of a failure, what it left behind failed with it; if it gave up, it did not ask. */
+  closeUser(user: number): void {
+    this.users.delete(user)
+    for (const error of this.untold(user)) this.open.delete(error)
+  }
 
   add(error: number, failure: Failure): void {
     this.all.set(error, failure)
-    this.open.add(error)
+    if (failure.user === 0 || this.users.has(failure.user)) this.open.add(error)
+    if (this.all.size > kept) for (const oldest of this.all.keys()) if (this.forget(oldest)) break
   }
 
-  /** The errors that nobody has been told of, oldest first. */
-  untold(): number[] {
-    return [...this.open]
+  /** Gives up what is known of a failure that somebody was told of. */
+  private forget(error: number): boolean {
+    return !this.open.has(error) && this.all.delete(error)
+  }
+
+  /** The errors that nobody has been told of, oldest first: of one user, or of all. */
+  untold(user?: number): number[] {
+    if (this.open.size === 0) return []
+    return [...this.open].filter(error => user === undefined || this.all.get(error)!.user === user)
   }
 
   /** Of these errors, those that are still untold; now somebody is told. `steps`: how many have been issued. */
@@ -76,8 +103,9 @@ export class Failures {
 
   /** The first as an error to throw, the others in its `others`: one mistake often fails several commands. */
   errorOf([first, ...others]: readonly number[]): GradusError {
-    const error = failureError(this.all.get(first)!)
-    error.others = others.map(e => failureError(this.all.get(e)!))
+    const errorFor = (e: number): GradusError => failureError(this.all.get(e) ?? forgotten)
+    const error = errorFor(first)
+    error.others = others.map(errorFor)
     return error
   }
 }

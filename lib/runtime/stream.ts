@@ -43,6 +43,11 @@ const turn = 4
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
 const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
 
+/** Which failures the waiting for a command tells of, besides those of the value that is read. */
+type Hears = 'all' | 'nothing'
+/** A record's tag is the place of its source, and its user times this. */
+const userUnit = 2 ** 24
+
 /** Reached from every tensor through its storage. */
 const uncloneable = {
   get tensor(): never {
@@ -73,7 +78,7 @@ export class Stream {
   private slots = new Float64Array(0)
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
-  private readonly pending = new Map<number, { settle(errors: number[]): void; readonly quiet: boolean }>()
+  private readonly pending = new Map<number, { settle(errors: number[]): void; readonly hears: number | Hears }>()
   private readonly failures = new Failures()
   private tickets = 0
   private closed = false
@@ -104,6 +109,26 @@ export class Stream {
 
   /** The op that issues records now. */
   op = ''
+  /** On whose behalf records are issued now: failures are told to their own user. 0: nobody's in particular. */
+  private user = 0
+
+  /** A number for somebody whose failures are nobody else's, until it ends. */
+  openUser(): number {
+    return this.failures.openUser()
+  }
+  closeUser(user: number): void {
+    this.failures.closeUser(user)
+  }
+  /** Issues records, and reads, on behalf of a user. */
+  onBehalf<T>(user: number, issue: () => T): T {
+    const before = this.user
+    this.user = user
+    try {
+      return issue()
+    } finally {
+      this.user = before
+    }
+  }
 
   /** Issues records in the name of an op. */
   as<T>(op: string, issue: () => T): T {
@@ -218,7 +243,7 @@ export class Stream {
       tag = this.sources.push(source) - 1
       this.tags.set(source, tag)
     }
-    return tag
+    return tag + this.user * userUnit
   }
 
   /** Where an op stands, for reports. */
@@ -245,7 +270,15 @@ export class Stream {
     const id = ++this.tickets
     if (!this.executor.stage(id, data, lent)) {
       this.heap.abandon(storage)
-      throw failureError({ fault: 2, kernel: 'upload', source: op, value: data.byteLength, position: 0, limit: 0 })
+      throw failureError({
+        fault: 2,
+        kernel: 'upload',
+        source: op,
+        value: data.byteLength,
+        position: 0,
+        limit: 0,
+        user: 0,
+      })
     }
     this.command('upload', op, storage.handle, id)
   }
@@ -301,7 +334,7 @@ export class Stream {
         const ticket = this.pending.get(first)
         this.pending.delete(first)
         if (second) this.failures.tell([second], this.steps)
-        const before = !ticket || ticket.quiet ? [] : this.failures.untold()
+        const before = ticket ? this.heard(ticket.hears) : []
         if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
       } else if (kind === events.skipped) this.failures.skipped(first, second)
       else if (kind === events.failed) this.failed(first, list.subarray(i + 2, i + 8))
@@ -313,19 +346,24 @@ export class Stream {
     }
   }
 
+  private heard(hears: number | Hears): number[] {
+    return hears === 'nothing' ? [] : this.failures.untold(hears === 'all' ? undefined : hears)
+  }
+
   private failed(error: number, [fault, id, tag, value, position, limit]: Float64Array): void {
     const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-    this.failures.add(error, { fault, kernel, source: this.sources[tag] ?? kernel, value, position, limit })
+    const [source, user] = [this.sources[tag % userUnit] ?? kernel, Math.floor(tag / userUnit)]
+    this.failures.add(error, { fault, kernel, source, value, position, limit, user })
   }
 
   private throwIf(errors: readonly number[]): void {
     if (errors.length > 0) throw this.failures.errorOf(errors)
   }
 
-  /** A ticket that will settle; known before its command is issued, which may run at once. Quiet: not told of failures. */
-  private ticket(settle: (errors: number[]) => void, quiet = false): number {
+  /** A ticket that will settle; known before its command is issued, which may run at once. */
+  private ticket(settle: (errors: number[]) => void, hears: number | Hears = this.user): number {
     const ticket = ++this.tickets
-    this.pending.set(ticket, { settle, quiet })
+    this.pending.set(ticket, { settle, hears })
     return ticket
   }
 
@@ -336,9 +374,9 @@ export class Stream {
   }
 
   /** Issues a command with a ticket and resolves when it has run. */
-  private async settled(op: string, issue: (ticket: number) => void, quiet = false): Promise<void> {
+  private async settled(op: string, issue: (ticket: number) => void, hears?: Hears): Promise<void> {
     this.checkOpen(op)
-    const done = new Promise<number[]>(resolve => issue(this.ticket(resolve, quiet)))
+    const done = new Promise<number[]>(resolve => issue(this.ticket(resolve, hears)))
     if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
     const inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
     if (inline) this.runNow()
@@ -364,21 +402,21 @@ export class Stream {
     this.throwIf(errors)
   }
 
-  /** Resolves when everything issued before has run. Quiet: failures wait for somebody else. */
-  async mark({ quiet = false }: { quiet?: boolean } = {}): Promise<void> {
-    await this.settled('synchronize', ticket => this.command('mark', 'synchronize', ticket), quiet)
+  /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */
+  async mark(hears: Hears): Promise<void> {
+    await this.settled('synchronize', ticket => this.command('mark', 'synchronize', ticket), hears)
   }
 
   /** Runs everything issued so far, here and now. */
   synchronizeSync(): void {
     this.runNow()
-    this.checkFailures()
+    this.checkFailures('all')
   }
 
   /** Throws the failures that are known already, without waiting. */
-  checkFailures(): void {
+  checkFailures(hears: number | Hears = this.user): void {
     this.drain()
-    this.throwIf(this.failures.tell(this.failures.untold(), this.steps))
+    this.throwIf(this.failures.tell(this.heard(hears), this.steps))
   }
 
   // ---- effects, memory, end ------------------------------------------------------------------------------------------

@@ -50,28 +50,40 @@ export class RunningMeans {
   private totals: Tensor
   private samples = 0
   private readonly names: readonly string[]
+  private readonly user: number
 
-  constructor(names: readonly string[], device: Device) {
+  /** @param user On whose behalf values are gathered and read: see `Stream.onBehalf`. */
+  constructor(names: readonly string[], device: Device, user: number) {
     this.names = names
+    this.user = user
     this.totals = keep(zeros([names.length], { device }) as Tensor)
   }
 
   /** Adds the values of one batch, scalars in the order of the names, and disposes them. */
   add(values: readonly Tensor[], samples: number): void {
-    noGrad(() => {
-      const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
-      this.totals.dispose()
-      this.totals = keep(next)
-    })
+    this.onBehalf(() =>
+      noGrad(() => {
+        const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
+        this.totals.dispose()
+        this.totals = keep(next)
+      }),
+    )
     for (const v of values) v.dispose()
     this.samples += samples
   }
 
   async read(): Promise<Record<string, number>> {
-    const means = div(this.totals, Math.max(this.samples, 1))
-    const values = await means.data()
-    means.dispose()
+    const values = await this.onBehalf(() => {
+      const means = div(this.totals, Math.max(this.samples, 1))
+      const read = means.data()
+      means.dispose() // after the read, in the order of records
+      return read
+    })
     return Object.fromEntries(this.names.map((name, i) => [name, values[i]]))
+  }
+
+  private onBehalf<T>(fn: () => T): T {
+    return this.totals.storage.stream.onBehalf(this.user, fn)
   }
 
   dispose(): void {

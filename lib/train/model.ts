@@ -8,7 +8,7 @@ import { isTensor } from '../ops/define.js'
 import { concat } from '../ops/movement.js'
 import { type AnyOptimizer, Optimizer } from '../optim/optimizer.js'
 import { defaultGenerator, type Generator, withGenerator } from '../random.js'
-import { type Device, defaultDevice } from '../runtime/device.js'
+import { type Device, defaultDevice, streamOf } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -71,6 +71,8 @@ interface Training {
   readonly optimizer: AnyOptimizer
   readonly measures: Measures
   readonly generator: Generator
+  /** Its failures are nobody else's. */
+  readonly user: number
 }
 
 const isOptimizer = (value: unknown): value is AnyOptimizer => value instanceof Optimizer
@@ -183,12 +185,12 @@ export class Model {
   }
 
   /** Runs a synchronous function with the module in a mode: nothing is left changed for others between two awaits. */
-  private inMode<T>(training: boolean, generator: Generator, fn: () => T): T {
+  private inMode<T>(training: boolean, generator: Generator, user: number, fn: () => T): T {
     const modules = [...this.module.namedModules().values()]
     const before = modules.map(m => m.training)
     this.module.train(training)
     try {
-      return withGenerator(generator, fn)
+      return streamOf(this.device).onBehalf(user, () => withGenerator(generator, fn))
     } finally {
       modules.forEach((m, i) => {
         m.training = before[i]
@@ -196,8 +198,8 @@ export class Model {
     }
   }
 
-  private trainStep(x: Tensor, y: Tensor, { optimizer, measures, generator }: Training): Tensor[] {
-    return this.inMode(true, generator, () =>
+  private trainStep(x: Tensor, y: Tensor, { optimizer, measures, generator, user }: Training): Tensor[] {
+    return this.inMode(true, generator, user, () =>
       tidy(() => {
         optimizer.zeroGrad()
         const prediction: Tensor = this.module.forward(x)
@@ -208,8 +210,8 @@ export class Model {
       }),
     )
   }
-  private evaluateStep(x: Tensor, y: Tensor, measures: Measures): Tensor[] {
-    return this.inMode(false, this.context.generator, () =>
+  private evaluateStep(x: Tensor, y: Tensor, measures: Measures, user: number): Tensor[] {
+    return this.inMode(false, this.context.generator, user, () =>
       noGrad(() =>
         tidy(() => {
           const prediction: Tensor = this.module.forward(x)
@@ -249,7 +251,8 @@ export class Model {
     const generator = options.generator ?? defaultGenerator().split()
     const { tensors, release } = this.prepare('fit', x, y)
     this.optimizer ??= this.makeOptimizer()
-    const training = { optimizer: this.optimizer, measures, generator }
+    const stream = streamOf(this.device)
+    const training = { optimizer: this.optimizer, measures, generator, user: stream.openUser() }
     const result: History = { epochs: [], history: {} }
     const progress = new Progress(verbose, epochs, options.output)
     try {
@@ -274,6 +277,7 @@ export class Model {
         Object.assign(error, { history: result })
       throw error
     } finally {
+      stream.closeUser(training.user)
       release()
     }
   }
@@ -285,7 +289,7 @@ export class Model {
     progress: Progress,
     signal?: AbortSignal,
   ): Promise<Record<string, number>> {
-    const means = new RunningMeans(training.measures.names, this.device)
+    const means = new RunningMeans(training.measures.names, this.device, training.user)
     try {
       let step = 0
       signal?.throwIfAborted()
@@ -308,14 +312,17 @@ export class Model {
     checkSignal('evaluate', options.signal)
     const { measures } = this
     const { tensors, release } = this.prepare('evaluate', x, y)
-    const means = new RunningMeans(measures.names, this.device)
+    const stream = streamOf(this.device)
+    const user = stream.openUser()
+    const means = new RunningMeans(measures.names, this.device, user)
     try {
       for await (const [bx, by] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
         options.signal?.throwIfAborted()
-        means.add(this.evaluateStep(bx, by, measures), bx.shape[0])
+        means.add(this.evaluateStep(bx, by, measures, user), bx.shape[0])
       }
       return await means.read()
     } finally {
+      stream.closeUser(user)
       means.dispose()
       release()
     }
@@ -331,7 +338,7 @@ export class Model {
       for await (const [bx] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
         options.signal?.throwIfAborted()
         const forward = (): Tensor => (this.module.forward(bx) as Tensor).detach() // the batch itself, perhaps
-        parts.push(this.inMode(false, this.context.generator, () => noGrad(() => keep(tidy(forward)))))
+        parts.push(this.inMode(false, this.context.generator, 0, () => noGrad(() => keep(tidy(forward)))))
       }
       return noGrad(() => concat(parts))
     } finally {
