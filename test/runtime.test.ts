@@ -20,6 +20,8 @@ import {
   zeros,
 } from '../lib/index.js'
 import { streamOf } from '../lib/runtime/device.js'
+import type { Executor } from '../lib/runtime/executor.js'
+import { Stream } from '../lib/runtime/stream.js'
 import { devices, hasNative } from './harness/devices.js'
 import { runNode } from './harness/process.js'
 
@@ -338,4 +340,40 @@ test.skipIf(!hasNative)('purely synchronous code is held back, and warned once',
     console.log(warnings, most < 1000, most > 0)
   `
   expect(runNode(program).out).toBe('1 true true')
+})
+
+test('records are whole, also when a hand-over issues records itself', () => {
+  const batches: Float64Array[] = []
+  let collected: number[] = []
+  const none = () => {}
+  const executor: Executor = {
+    stage: () => true,
+    expect: none,
+    submit: (words, count) => void batches.push(words.slice(0, count)),
+    run: (words, count) => void batches.push(words.slice(0, count)),
+    drain: () => new Float64Array(0),
+    inFlight: () => 0,
+    waitBelow: none,
+    counts: () => [0, 0],
+    hold: none,
+    watch: none,
+    sweep: () => collected.splice(0),
+    close: none,
+  }
+  const stream = new Stream('js', () => executor, { eager: false, debug: false, limit: 2 ** 50 })
+  const handles = Array.from({ length: 5000 }, () => stream.heap.allocate('test', 'float32', 2 ** 14).handle)
+  stream.synchronizeSync()
+  collected = handles // 5000 records of 6 words: almost two buffers full
+  for (let i = 0; i < 3000; i++) {
+    if (i < 400) stream.heap.allocate('test', 'float32', 2 ** 14) // growth, after which the collected are looked for
+    stream.command('guard', 'test', i, i, i)
+  }
+  stream.synchronizeSync()
+  let records = 0
+  for (const words of batches)
+    for (let at = 0; at < words.length; at += words[at], records++) {
+      expect(words[at]).toBeGreaterThanOrEqual(5)
+      expect(at + words[at]).toBeLessThanOrEqual(words.length)
+    }
+  expect(records).toBe(5000 + 5000 + 400 + 3000)
 })
