@@ -80,7 +80,7 @@ export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, m
     )
   const stream = streamFor(options.device)
   const storage = stream.heap.open('tensor', to, data.length)
-  const content = options.adopt ? adopted(values) : data
+  const content = options.adopt ? adopted(values) : data // checked before: it cannot fail
   stream.upload('tensor', storage, content, options.adopt)
   return finish(new Tensor(storage, [...wanted]), options)
 }
@@ -164,8 +164,8 @@ export function linspace(start: number, end: number, count: number, options: Cre
 }
 
 function ramp(op: string, n: number, start: number, step: number, dtype: DType, options: CreateOptions): Tensor {
-  const native = dtype === 'float32' || dtype === 'int32'
-  if (!native && streamFor(options.device).device === 'native') {
+  const onDevice = dtype === 'float32' || dtype === 'int32' || streamFor(options.device).device === 'js'
+  if (!onDevice || dtype === 'bool') {
     const data = newArray(dtype, n)
     for (let i = 0; i < n; i++) data[i] = element(op, start + i * step, dtype)
     return tensor(data, [n], { ...options, dtype })

@@ -48,6 +48,11 @@ export function isContiguous(shape: Shape, strides: readonly number[]): boolean 
   return true
 }
 
+/** Do several elements share one place, as in an expanded view? */
+export function overlaps(shape: Shape, strides: readonly number[]): boolean {
+  return shape.some((dim, d) => dim > 1 && strides[d] === 0) && sizeOf(shape) > 0
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i])
 }

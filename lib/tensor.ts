@@ -5,7 +5,7 @@ import { describe, GradientError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
 import type { Device } from './runtime/device.js'
 import type { Storage } from './runtime/storage.js'
-import { enter } from './scope.js'
+import { enter, keep } from './scope.js'
 import { format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from './shape.js'
 
 /** Nested arrays of numbers, as `toArray()` gives them. */
@@ -148,7 +148,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
         `expected ${format(this.shape)} ${this.dtype} on ${this.device}, got ${value instanceof Tensor ? String(value) : describe(value)}`,
         'a gradient is like its tensor',
       )
-    this.edge.replace(value, true)
+    this.edge.replace(value && keep(value), true)
   }
 
   /**

@@ -74,6 +74,7 @@ export function elementsOf(
         `cannot read ${describe(values)}`,
         'use a Float32Array, Float64Array, Int32Array, Uint8Array or BigInt64Array',
       )
+    checkAttached(op, values)
     const source = values as unknown as ArrayLike<number | bigint> & Iterable<number | bigint>
     const to = dtype ?? own
     const same = (values as object).constructor === newArray(to, 0).constructor && to !== 'bool'
@@ -106,8 +107,23 @@ export function element(op: string, value: number, dtype: DType): number {
   return dtype === 'int32' ? checkInt(op, value) : dtype === 'bool' ? Number(value !== 0) : value
 }
 
+/** An array whose memory was transferred away looks empty. */
+function checkAttached(op: string, values: ArrayBufferView): void {
+  if (values.byteLength > 0) return
+  try {
+    new Uint8Array(values.buffer)
+  } catch {
+    throw new OptionError(
+      op,
+      `got ${describe(values)} whose memory was transferred away`,
+      'copy it first: values.slice()',
+    )
+  }
+}
+
 /** Refuses what cannot be taken over as it is. */
 export function checkAdoptable(values: Values, dtype: DType | undefined): void {
+  if (ArrayBuffer.isView(values)) checkAttached('tensor', values)
   const given = values as unknown as Float32Array
   const own = dtype ?? arrayTypes.find(([type]) => values instanceof type)?.[1]
   const same = ArrayBuffer.isView(values) && own && own !== 'bool' && given.constructor === newArray(own, 0).constructor

@@ -78,7 +78,10 @@ struct Call {
     double value = -1;
     return is(i, napi_number) && napi_get_value_double(env, values[i], &value) == napi_ok ? value : -1;
   }
-  uint64_t id(size_t i) const { return uint64_t(number(i)); }
+  uint64_t id(size_t i) const {
+    const double value = number(i);
+    return value >= 0 && value < 0x1p53 ? uint64_t(value) : ~uint64_t(0);
+  }
   bool flag(size_t i) const {
     bool value = false;
     return is(i, napi_boolean) && napi_get_value_bool(env, values[i], &value) == napi_ok && value;
@@ -352,7 +355,8 @@ napi_value memoryCounts(const Call& call) {
 // adjustMemory(bytes): tells V8 that its objects hold so much more (or less) memory outside its heap.
 napi_value adjustMemory(const Call& call) {
   int64_t total = 0;
-  if (call.is(0, napi_number)) napi_adjust_external_memory(call.env, int64_t(call.number(0)), &total);
+  const double bytes = call.number(0);
+  if (bytes > -0x1p53 && bytes < 0x1p53) napi_adjust_external_memory(call.env, int64_t(bytes), &total);
   return nullptr;
 }
 

@@ -472,4 +472,47 @@ describe.each(devices)('what belongs to whom, %s', device => {
     })
     expect(gradus.memory()[device]!.tensors).toBe(before)
   })
+  it('grad nests through what its function closes over', async () => {
+    const inner = (x: Tensor) => gradus.grad((y: Tensor) => y.mul(x).sum())(tensor([5], { device }))
+    expect(
+      await gradus
+        .grad((x: Tensor) => x.mul(inner(x)).sum())(tensor([3], { device }))
+        .toArray(),
+    ).toEqual([6])
+    const w = leaf(2)
+    const slope = gradus.grad((d: Tensor) => d.mul(w.square()).sum())(tensor([1], { device }))
+    slope.mul(w).sum().backward()
+    expect(await w.grad!.toArray()).toEqual([12])
+  })
+  it('two gradients never share their memory', async () => {
+    const [a, b] = [leaf(1), leaf(2)]
+    const [ga, gb] = gradus.gradients(a.add(b).mul(3).sum(), [a, b])
+    ga!.assign_(0)
+    expect(await gb!.toArray()).toEqual([3])
+  })
+  it('a gradient that was set outlives the scope', async () => {
+    const w = leaf(1, 2)
+    gradus.tidy(() => {
+      w.square().sum().backward()
+      w.grad = w.grad!.mul(0.5)
+    })
+    expect(await w.grad!.toArray()).toEqual([1, 2])
+  })
+  it('copies that repeat are copies; expanded views cannot be written to', async () => {
+    const x = tensor([1, 2], { device })
+    const [t, r] = [x.tile([2, 1]), tensor([[3]], { device }).repeat(2, 0)]
+    x.assign_(9)
+    t.slice(0).assign_(7)
+    expect([await t.toArray(), await r.toArray(), await x.toArray()]).toEqual([
+      [
+        [7, 7],
+        [1, 2],
+      ],
+      [[3], [3]],
+      [9, 9],
+    ])
+    expect(() => x.expand([2, 2]).assign_(0)).toThrow(/assign_: elements of an expanded view share memory/)
+    const wide = x.expand([2, 2]).requiresGrad_()
+    expect(() => new gradus.optim.SGD([wide], { learningRate: 1 })).toThrow(/expanded view/)
+  })
 })

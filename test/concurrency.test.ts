@@ -150,6 +150,47 @@ describe.each(devices)('%s', device => {
   })
 })
 
+describe.each(devices)('%s', device => {
+  test('a fit whose steps are all skipped fails, whoever was told why before', async () => {
+    const model = sequential([dense(1, { inputShape: [2] })], { device })
+    const optimizer = new optim.SGD(model.parameters(), { learningRate: 0.1, momentum: 0.9 })
+    model.compile({ optimizer, loss: 'meanSquaredError' })
+    const [x, y] = [ones([8, 2], { device }), ones([8, 1], { device })]
+    await model.fit(x, y, { verbose: 0 })
+    const state = optimizer.stateDict()
+    const bad = ones([1], { device }).indexSelect(index([9], device))
+    optimizer.loadStateDict({ ...state, state: { ...state.state, 1: { ...state.state['1'], velocity: bad } } })
+    await expect(synchronize()).rejects.toThrow(IndexError)
+    await expect(model.fit(x, y, { verbose: 0, epochs: 3 })).rejects.toThrow(IndexError)
+  })
+
+  test('metrics may give back tensors of their own', async () => {
+    const model = sequential([dense(1, { inputShape: [2] })], { device })
+    const held = tensor(1, { device })
+    const metric = { held: () => held }.held
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [metric] })
+    const [x, y] = [ones([64, 2], { device }), ones([64, 1], { device })]
+    expect((await model.fit(x, y, { verbose: 0 })).history['held']).toEqual([1])
+    expect(await held.item()).toBe(1)
+    const wrong = { wrong: () => 5 as never }.wrong
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [wrong] })
+    await expect(model.evaluate(x, y)).rejects.toThrow(/metric: wrong must be a tensor, got 5/)
+  })
+
+  test('a read and its error come together, though another read is first', async () => {
+    const bad = ones([1], { device }).indexSelect(index([9], device))
+    expect(await outcomes([ones([1], { device }).data(), bad.data()])).toEqual(['fulfilled', 'rejected'])
+  })
+
+  test('an array whose memory was transferred away is refused', async () => {
+    const gone = new Float32Array(4)
+    structuredClone(gone.buffer, { transfer: [gone.buffer] })
+    for (const adopt of [false, true])
+      expect(() => tensor(gone, { device, adopt })).toThrow(/whose memory was transferred away/)
+    await synchronize()
+  })
+})
+
 describe.skipIf(!hasNative)('native', () => {
   test('what was made inside lockstep cannot be read after it', async () => {
     let t: Tensor | undefined

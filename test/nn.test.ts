@@ -202,4 +202,13 @@ describe.each(devices)('ownership, %s', device => {
       /^embedding in Net\/Embedding: index 9 at position 0 is out of range for size 4/,
     )
   })
+  test('names that meet are refused, not lost', () => {
+    class Net extends nn.Module {
+      parts = { 'a.b': new nn.Linear(1, 1, { device }), a: { b: new nn.Linear(1, 1, { device }) } }
+      forward(x: Tensor): Tensor {
+        return x
+      }
+    }
+    expect(() => new Net().parameters()).toThrow(/two parameters would be called 'parts.a.b.weight'/)
+  })
 })

@@ -259,4 +259,29 @@ describe.each(devices)('state, %s', device => {
     optimizer.dispose()
     expect(memory()[device]!.tensors).toBe(before)
   })
+
+  test('options that change what is kept: switched on, saved before, switched off', async () => {
+    const w = leaf([1])
+    const sgd = new optim.SGD([w], { learningRate: 0.1 })
+    w.grad = ones([1], { device })
+    sgd.step()
+    sgd.groups[0].options.momentum = 0.9
+    sgd.loadStateDict(sgd.stateDict())
+    sgd.step()
+    expect((await w.data())[0]).toBeCloseTo(0.8, 5)
+    const run = async (reload: boolean) => {
+      const p = leaf([1])
+      const adam = new optim.Adam([p], { learningRate: 0.1, amsgrad: true })
+      for (let i = 0; i < 6; i++) {
+        p.grad = tensor([i < 2 ? 10 : 0.1], { device })
+        if (i === 2) {
+          adam.groups[0].options.amsgrad = false
+          if (reload) adam.loadStateDict(adam.stateDict())
+        }
+        adam.step()
+      }
+      return p.item()
+    }
+    expect(await run(true)).toBe(await run(false))
+  })
 })

@@ -5,7 +5,7 @@ import { cast, checkTensor, type Gradient, scalar } from '../ops/define.js'
 import { clone } from '../ops/movement.js'
 import { sumTo } from '../ops/reduce.js'
 import { expand } from '../ops/view.js'
-import { entered, keep, refusePromise, tidy, withRecording } from '../scope.js'
+import { entered, isRecording, keep, refusePromise, tidy, withRecording } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Edge, isNode, Leaf, Node } from './graph.js'
@@ -100,7 +100,7 @@ function throughDefinition(
   const wanted = own.filter((_, i) => needs[i]).map(x => x.edge!)
   const result = y.edge ? walk(y, g, wanted, { retain: true, ends: true }) : []
   let at = 0
-  return needs.map(need => (need ? (result[at++] ?? null) : null))
+  return needs.map(need => (need ? freed(result[at++]) : null))
 }
 
 /** Brings a gradient to shape and dtype of the input it belongs to: sums over broadcast dims, repeats along reduced ones. */
@@ -110,6 +110,9 @@ function fitted(g: Tensor, node: Node, i: number): Tensor {
   const shaped = sameShape(g.shape, shape) ? g : reduced ? expand(g, shape) : sumTo(g, shape)
   return cast(shaped, node.dtypes[i])
 }
+
+/** What an inner walk kept, for the scope of the outer one to free. */
+const freed = (g: Tensor | undefined): Tensor | null => (g ? entered(g) : null)
 
 interface WalkOptions {
   readonly retain: boolean
@@ -224,7 +227,7 @@ export function backwardThrough(y: Tensor, g: Tensor, inputs: readonly Tensor[])
     else accumulate(leaf, gradient)
   }
   walk(y, g, [], { retain: false, deliver })
-  return inputs.map(x => (x.edge ? (own.get(x.edge) ?? null) : null))
+  return inputs.map(x => (x.edge ? freed(own.get(x.edge)) : null))
 }
 
 export interface GradOptions extends BackwardOptions {
@@ -261,9 +264,20 @@ export function gradients(y: Tensor, inputs: readonly Tensor[], options: GradOpt
           `the result does not depend on input ${i}`,
           'pass { allowUnused: true } to get null for it',
         )
-      return gradient ? entered(gradient) : null
+      if (!gradient) return null
+      const own = createGraph || (!gradient.storage.shared && gradient.isContiguous) ? gradient : clone(gradient)
+      if (own !== gradient) gradient.dispose()
+      return own === gradient ? entered(own) : own
     })
   })
+}
+
+/** Does a value depend on more than these variables: on what was there outside? */
+function reachesOutside(value: Tensor, variables: readonly Tensor[]): boolean {
+  const own = new Set(variables.map(v => v.edge!))
+  if (!value.edge || own.has(value.edge)) return false
+  const outside = (edge: Edge | undefined): boolean => edge !== undefined && !isNode(edge) && !own.has(edge)
+  return history(value.edge, own).some(node => !own.has(node) && node.edges.some(outside))
 }
 
 /** A tensor in its own right at the place of an argument: linked to the outer graph where there is one. */
@@ -287,7 +301,7 @@ export function valueAndGrad<A extends Tensor[]>(
     const leaves = inputs.map((x, i) => variable(checkTensor('valueAndGrad', x, `argument ${i}`)))
     const value = withRecording(true, 'valueAndGrad', () => refusePromise('valueAndGrad', fn(...(leaves as A))))
     // With an outer graph to link to, the gradients are recorded too.
-    const nested = inputs.some(x => x.edge)
+    const nested = inputs.some(x => x.edge) || (isRecording() && reachesOutside(value, leaves))
     const grads = gradients(value, leaves, { createGraph: nested })
     return { value: nested ? value : value.detach(), grads: grads as never }
   }
@@ -299,6 +313,7 @@ export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inpu
     const first = checkTensor('grad', inputs[0], 'argument 0')
     const leaf = variable(first)
     const y = withRecording(true, 'grad', () => refusePromise('grad', fn(...([leaf, ...inputs.slice(1)] as A))))
-    return gradients(y, [leaf], { createGraph: inputs.some(x => x.edge) })[0]!
+    const nested = inputs.some(x => x.edge) || (isRecording() && reachesOutside(y, [leaf]))
+    return gradients(y, [leaf], { createGraph: nested })[0]!
   }
 }

@@ -107,6 +107,8 @@ export abstract class Module {
     for (const { name, value } of this.places())
       if (value instanceof Parameter && !seen.has(value)) {
         seen.add(value)
+        if (found.has(name))
+          throw new OptionError('Module', `two parameters would be called '${name}'`, 'use names without dots')
         found.set(name, value)
       }
     return found
@@ -188,6 +190,7 @@ export abstract class Module {
       const next =
         moved.get(value) ??
         (value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy))
+      if (!moved.has(value)) copy.dispose()
       moved.set(value, next)
       owner[key] = next
     }

@@ -1,9 +1,9 @@
 /** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
 import { type Buf, checkDType, type DType, promote } from '../dtype.js'
-import { checkOptions, describe, OptionError, ShapeError } from '../errors.js'
+import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
 import type { Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
-import { axisOf, checkShape, format, isContiguous, type Shape, sameShape } from '../shape.js'
+import { axisOf, checkShape, format, isContiguous, overlaps, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
   aligned,
@@ -168,6 +168,9 @@ export function pad(x: Tensor, pads: readonly (readonly [number, number])[], opt
   return apply(padRule, [x], { pads: pads.map(([before, after]) => [before, after] as const), value })
 }
 
+/** A result that is still a view of its input, as a copy. */
+const own = (x: Tensor, y: Tensor): Tensor => (y.storage === x.storage ? clone(y) : y)
+
 /** The whole tensor repeated counts[d] times along dim d; extra counts are new leading dims. */
 export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
   checkTensor('tile', x)
@@ -183,9 +186,12 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
     ),
     base.flatMap((dim, d) => [full[d], dim]),
   )
-  return reshape(
-    spread,
-    base.map((dim, d) => dim * full[d]),
+  return own(
+    x,
+    reshape(
+      spread,
+      base.map((dim, d) => dim * full[d]),
+    ),
   )
 }
 
@@ -195,9 +201,12 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
   checkShape('repeat', [count])
   const a = axisOf('repeat', axis, x.rank)
   const shape = [...x.shape.slice(0, a + 1), count, ...x.shape.slice(a + 1)]
-  return reshape(
-    expand(unsqueeze(x, a + 1), shape),
-    x.shape.map((dim, d) => (d === a ? dim * count : dim)),
+  return own(
+    x,
+    reshape(
+      expand(unsqueeze(x, a + 1), shape),
+      x.shape.map((dim, d) => (d === a ? dim * count : dim)),
+    ),
   )
 }
 
@@ -211,6 +220,8 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
 export function assign_(x: Tensor, value: TensorLike): Tensor {
   checkTensor('assign_', x)
   refuseRecorded('assign_', x)
+  if (overlaps(x.shape, x.strides))
+    throw new StateError('assign_', 'elements of an expanded view share memory', 'change a clone() of it')
   if (isTensor(value)) refuseRecorded('assign_', value, 'a value that requires a gradient would lose it')
   tidy(() => {
     const [, given] = pair('assign_', x, value)

@@ -2,7 +2,7 @@
 import { type Buf, type DType, newArray } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import type { Stream } from '../runtime/stream.js'
-import { keep } from '../scope.js'
+import { keep, tidy } from '../scope.js'
 import { format, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { apply, cast, checkTensor, empty } from './define.js'
@@ -13,9 +13,11 @@ import { expand, reshape, slice } from './view.js'
 /** Issues the search for true values: their flat positions (padded), and how many there are. */
 function search(op: string, mask: Tensor): { positions: Tensor; found: Tensor } {
   checkTensor(op, mask, 'mask')
-  const found = empty(op, [1], 'int32', mask.storage.stream)
-  const positions = apply(nonzeroRule, [reshape(contiguous(cast(mask, 'bool')), [mask.size])], { found })
-  return { positions, found }
+  return tidy(() => {
+    const found = empty(op, [1], 'int32', mask.storage.stream)
+    const positions = apply(nonzeroRule, [reshape(contiguous(cast(mask, 'bool')), [mask.size])], { found })
+    return { positions, found }
+  })
 }
 
 function maskFor(x: Tensor, mask: Tensor): Tensor {

@@ -6,7 +6,7 @@ import { checkStateDict } from '../nn/module.js'
 import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format, sameShape } from '../shape.js'
+import { format, overlaps, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
 /** Parameters that share options. */
@@ -61,6 +61,8 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     for (const p of tensors)
       if (!(p instanceof Tensor && p.isLeaf))
         throw new OptionError(this.name, `parameters must be leaf tensors, got ${describe(p)}`)
+      else if (overlaps(p.shape, p.strides))
+        throw new OptionError(this.name, 'elements of an expanded view share memory', 'train a clone() of it')
     return { parameters: tensors, options: { ...shared, ...(own as unknown as Partial<O>) } }
   }
 
@@ -139,7 +141,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     state['time'] ??= keep(zeros([1], { dtype: 'int32', device: p.device }) as Tensor)
     for (const [name, needed] of Object.entries(this.slots)) {
       const size = needed(options) ? p.size : 0
-      if (state[name] && (size === 0 || state[name].size === size)) continue
+      if (state[name]?.size === size) continue
       state[name]?.dispose()
       state[name] = keep(zeros(size ? p.shape : [0], { dtype: p.dtype, device: p.device }) as Tensor)
     }
@@ -218,14 +220,15 @@ export abstract class Optimizer<O extends { learningRate: number }> {
         if (!from) throw new FormatError(this.name, `the state of parameter ${index} lacks '${name}'`)
         const needed = name !== 'time' && this.slots[name](options)
         const shape = name === 'time' ? [1] : needed ? p.shape : [0]
-        if (!sameShape(from.shape, shape) && (needed || name === 'time'))
+        const begun = from.size > 0 || name === 'time' // a slot may be new to the saved options
+        if (!sameShape(from.shape, shape) && (needed || name === 'time') && begun)
           throw new FormatError(
             this.name,
             `'${name}' of parameter ${index} has shape ${format(from.shape)}, expected ${format(shape)}`,
           )
         const dtype = name === 'time' ? 'int32' : p.dtype
-        state[name] =
-          needed || name === 'time' ? copyOf(from, dtype, p.device) : zeros([0], { dtype, device: p.device })
+        const copied = begun && (needed || name === 'time')
+        state[name] = copied ? copyOf(from, dtype, p.device) : zeros([...shape], { dtype, device: p.device })
       }
       return [p, state]
     })

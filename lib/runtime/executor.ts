@@ -3,12 +3,12 @@ import type { Buf } from '../dtype.js'
 /** Kinds of events; the order of native/runtime/interpreter.h. */
 export const events = { settled: 0, failed: 1, returned: 2, skipped: 3 } as const
 /** How many numbers an event has, by kind. */
-export const eventLength: readonly number[] = [3, 8, 2, 3]
+export const eventLength: readonly number[] = [3, 8, 2, 4]
 
 /**
  * Who runs the records of a stream. The addon's Stream class is one; runtime/js.ts is the other.
  * Events come as numbers: `settled, ticket, error`; `failed, error, fault, id, tag, value, position, limit`; `returned, id` for
- * lent memory; `skipped, error, step` for the effects of a step that were not carried out, steps counted from 1.
+ * lent memory; `skipped, error, step, tag` for the effects of a step that were not carried out, steps counted from 1.
  */
 export interface Executor {
   /** Copies a value (or, if lent, uses its memory), to be taken over by an upload record. False: no memory. */

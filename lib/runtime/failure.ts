@@ -53,7 +53,7 @@ const forgotten: Failure = { fault: 0, kernel: '', source: 'read', value: 0, pos
 export class Failures {
   private readonly all = new Map<
     number,
-    Failure & { /** Steps that had been issued when somebody was told. */ told?: number }
+    Failure & { user: number /** Steps that had been issued when somebody was told. */; told?: number }
   >()
   private readonly open = new Set<number>()
   /** Users that have not ended. */
@@ -66,20 +66,17 @@ export class Failures {
     return this.lastUser
   }
   /** The user has ended. If it was told of a failure, what it left behind failed with it; if it gave up, it did not ask. */
-  closeUser(user: number): void {
+  closeUser(user: number, steps: number): void {
+    this.tell(this.untold(user), steps)
     this.users.delete(user)
-    for (const error of this.untold(user)) this.open.delete(error)
   }
 
-  add(error: number, failure: Failure): void {
+  add(error: number, failure: Failure, steps: number): void {
     this.all.set(error, failure)
-    if (failure.user === 0 || this.users.has(failure.user)) this.open.add(error)
-    if (this.all.size > kept) for (const oldest of this.all.keys()) if (this.forget(oldest)) break
-  }
-
-  /** Gives up what is known of a failure that somebody was told of. */
-  private forget(error: number): boolean {
-    return !this.open.has(error) && this.all.delete(error)
+    this.open.add(error)
+    if (failure.user !== 0 && !this.users.has(failure.user)) this.tell([error], steps)
+    const [oldest] = this.all.keys()
+    if (this.all.size > kept && !this.open.has(oldest)) this.all.delete(oldest)
   }
 
   /** The errors that nobody has been told of, oldest first: of one user, or of all. */
@@ -95,10 +92,15 @@ export class Failures {
     return news
   }
 
-  /** A step was skipped. If it was issued after somebody was told why, it is news again: training does not go on. */
-  skipped(error: number, step: number): void {
+  /**
+   * A step was skipped. If it was issued after somebody was told why, it is news again, for the one who stepped: training
+   * does not go on.
+   */
+  skipped(error: number, step: number, user: number): void {
     const failure = this.all.get(error)
-    if (failure?.told !== undefined && step > failure.told) this.open.add(error)
+    if (failure?.told === undefined || step <= failure.told) return
+    failure.user = user
+    this.open.add(error)
   }
 
   /** The first as an error to throw, the others in its `others`: one mistake often fails several commands. */

@@ -264,7 +264,7 @@ export class JsExecutor implements Executor {
           break
         case commands.step:
           this.seen++
-          if (this.guard) this.events.push(events.skipped, this.guard, this.seen)
+          if (this.guard) this.events.push(events.skipped, this.guard, this.seen, words[3])
           else this.steps++
           this.guard = 0
       }

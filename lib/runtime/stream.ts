@@ -45,8 +45,14 @@ const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effe
 
 /** Which failures the waiting for a command tells of, besides those of the value that is read. */
 type Hears = 'all' | 'nothing'
+/** What a ticket ends with: the failure that spoilt its value, and those before it that it may tell of. */
+interface Settled {
+  readonly needed: readonly number[]
+  readonly before: readonly number[]
+}
 /** A record's tag is the place of its source, and its user times this. */
 const userUnit = 2 ** 24
+const userOf = (tag: number): number => Math.floor(tag / userUnit)
 
 /** Reached from every tensor through its storage. */
 const uncloneable = {
@@ -78,7 +84,7 @@ export class Stream {
   private slots = new Float64Array(0)
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
-  private readonly pending = new Map<number, { settle(errors: number[]): void; readonly hears: number | Hears }>()
+  private readonly pending = new Map<number, { settle(settled: Settled): void; readonly hears: number | Hears }>()
   private readonly failures = new Failures()
   private tickets = 0
   private closed = false
@@ -117,7 +123,7 @@ export class Stream {
     return this.failures.openUser()
   }
   closeUser(user: number): void {
-    this.failures.closeUser(user)
+    this.failures.closeUser(user, this.steps)
   }
   /** Issues records, and reads, on behalf of a user. */
   onBehalf<T>(user: number, issue: () => T): T {
@@ -268,8 +274,13 @@ export class Stream {
   upload(op: string, storage: Storage, data: Buf, lent = false): void {
     this.checkOpen(op)
     const id = ++this.tickets
-    if (!this.executor.stage(id, data, lent)) {
-      this.heap.abandon(storage)
+    let staged = false
+    try {
+      staged = this.executor.stage(id, data, lent)
+    } finally {
+      if (!staged) this.heap.abandon(storage)
+    }
+    if (!staged) {
       throw failureError({
         fault: 2,
         kernel: 'upload',
@@ -327,7 +338,7 @@ export class Stream {
   /** Takes in what has happened. A failure goes to the read that needs it, else to the first that comes after it. */
   private drain(): void {
     const list = this.executor.drain()
-    const settled: { settle(errors: number[]): void; needed: number[]; before: number[] }[] = []
+    const settled: (Settled & { settle(settled: Settled): void })[] = []
     for (let i = 0; i < list.length; i += eventLength[list[i]]) {
       const [kind, first, second] = list.subarray(i, i + 3)
       if (kind === events.settled) {
@@ -336,10 +347,10 @@ export class Stream {
         if (second) this.failures.tell([second], this.steps)
         const before = ticket ? this.heard(ticket.hears) : []
         if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
-      } else if (kind === events.skipped) this.failures.skipped(first, second)
+      } else if (kind === events.skipped) this.failures.skipped(first, second, userOf(list[i + 3]))
       else if (kind === events.failed) this.failed(first, list.subarray(i + 2, i + 8))
     }
-    for (const { settle, needed, before } of settled) settle([...needed, ...this.failures.tell(before, this.steps)])
+    for (const s of settled) s.settle(s)
     if (this.pending.size === 0 && this.holds > 0) {
       this.holds = 0
       this.executor.hold(false)
@@ -352,8 +363,8 @@ export class Stream {
 
   private failed(error: number, [fault, id, tag, value, position, limit]: Float64Array): void {
     const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-    const [source, user] = [this.sources[tag % userUnit] ?? kernel, Math.floor(tag / userUnit)]
-    this.failures.add(error, { fault, kernel, source, value, position, limit, user })
+    const source = this.sources[tag % userUnit] ?? kernel
+    this.failures.add(error, { fault, kernel, source, value, position, limit, user: userOf(tag) }, this.steps)
   }
 
   private throwIf(errors: readonly number[]): void {
@@ -361,7 +372,7 @@ export class Stream {
   }
 
   /** A ticket that will settle; known before its command is issued, which may run at once. */
-  private ticket(settle: (errors: number[]) => void, hears: number | Hears = this.user): number {
+  private ticket(settle: (settled: Settled) => void, hears: number | Hears = this.user): number {
     const ticket = ++this.tickets
     this.pending.set(ticket, { settle, hears })
     return ticket
@@ -376,13 +387,15 @@ export class Stream {
   /** Issues a command with a ticket and resolves when it has run. */
   private async settled(op: string, issue: (ticket: number) => void, hears?: Hears): Promise<void> {
     this.checkOpen(op)
-    const done = new Promise<number[]>(resolve => issue(this.ticket(resolve, hears)))
+    const done = new Promise<Settled>(resolve => issue(this.ticket(resolve, hears)))
     if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
     const inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
     if (inline) this.runNow()
     else this.handOver()
-    const errors = await done
-    if (inline) await turnTaken()
+    // Reads that were issued in the same turn have taken what they need by now.
+    const { needed, before } = await done
+    const errors = [...needed, ...this.failures.tell(before, this.steps)]
+    if (inline || this.eager) await turnTaken()
     this.throwIf(errors)
   }
 
@@ -393,13 +406,13 @@ export class Stream {
 
   readSync(op: string, from: Operand, target: Buf): void {
     this.checkOpen(op)
-    let errors: number[] = []
-    const ticket = this.ticket(e => {
-      errors = e
+    let settled: Settled = { needed: [], before: [] }
+    const ticket = this.ticket(s => {
+      settled = s
     })
     this.issueRead(op, ticket, from, target)
     this.runNow()
-    this.throwIf(errors)
+    this.throwIf([...settled.needed, ...this.failures.tell(settled.before, this.steps)])
   }
 
   /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */

@@ -1,6 +1,7 @@
 import { zeros } from '../creation.js'
 import { describe, OptionError } from '../errors.js'
 import { add, div, mul } from '../ops/binary.js'
+import { checkTensor } from '../ops/define.js'
 import { concat } from '../ops/movement.js'
 import { reshape } from '../ops/view.js'
 import type { Device } from '../runtime/device.js'
@@ -30,7 +31,9 @@ export class Measures {
   }
   /** The metrics of a batch, in the order of their names. */
   metricsOf(prediction: Tensor, target: Tensor): Tensor[] {
-    return noGrad(() => [...this.metrics.values()].map(metric => metric(prediction, target)))
+    return noGrad(() =>
+      [...this.metrics].map(([name, metric]) => checkTensor('metric', metric(prediction, target), name).detach()),
+    )
   }
   get names(): string[] {
     return ['loss', ...this.metrics.keys()]
@@ -61,14 +64,17 @@ export class RunningMeans {
 
   /** Adds the values of one batch, scalars in the order of the names, and disposes them. */
   add(values: readonly Tensor[], samples: number): void {
-    this.onBehalf(() =>
-      noGrad(() => {
-        const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
-        this.totals.dispose()
-        this.totals = keep(next)
-      }),
-    )
-    for (const v of values) v.dispose()
+    try {
+      this.onBehalf(() =>
+        noGrad(() => {
+          const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
+          this.totals.dispose()
+          this.totals = keep(next)
+        }),
+      )
+    } finally {
+      for (const v of values) v.dispose()
+    }
     this.samples += samples
   }
 

@@ -215,7 +215,7 @@ export class Model {
       noGrad(() =>
         tidy(() => {
           const prediction: Tensor = this.module.forward(x)
-          return [measures.loss(prediction, y), ...measures.metricsOf(prediction, y)]
+          return [measures.loss(prediction, y).detach(), ...measures.metricsOf(prediction, y)]
         }),
       ),
     )
@@ -353,10 +353,10 @@ export class Model {
   }
   /** Sets weights in the order and layout of `getWeights`. */
   setWeights(weights: readonly Data[]): void {
-    setWeights(
-      this.module,
-      weights.map(w => (isTensor(w) ? w : tensor(w as Values, { device: this.device }))),
-    )
+    tidy(() => {
+      const tensors = weights.map(w => (isTensor(w) ? w : tensor(w as Values, { device: this.device })))
+      setWeights(this.module, tensors)
+    })
   }
 
   /** A table of the layers and their parameters. */

@@ -3,7 +3,7 @@ import { OptionError, ShapeError } from '../errors.js'
 import { Embedding } from '../nn/embedding.js'
 import type { Module, Parameter } from '../nn/module.js'
 import { transpose } from '../ops/view.js'
-import { noGrad } from '../scope.js'
+import { noGrad, tidy } from '../scope.js'
 import { format } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 
@@ -23,8 +23,9 @@ export function setWeights(module: Module, weights: readonly Tensor[]): void {
   if (weights.length !== parameters.length)
     throw new OptionError('setWeights', `expected ${parameters.length} arrays, got ${weights.length}`)
   const isTurned = turnedOf(module)
-  noGrad(() => {
-    const turned = weights.map((w, i) => (isTurned(parameters[i]) ? transpose(w) : w))
+  const assign = (): void => {
+    // Copies: the weights may be the module's own, in another order.
+    const turned = weights.map((w, i) => (isTurned(parameters[i]) ? transpose(w) : w).clone())
     turned.forEach((w, i) => {
       if (format(w.shape) !== format(parameters[i].shape))
         throw new ShapeError(
@@ -33,7 +34,8 @@ export function setWeights(module: Module, weights: readonly Tensor[]): void {
         )
     })
     turned.forEach((w, i) => parameters[i].assign_(w))
-  })
+  }
+  noGrad(() => tidy(assign))
 }
 
 /** How many numbers a module has itself, not in the modules within it. */

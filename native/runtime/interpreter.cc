@@ -256,7 +256,7 @@ void Interpreter::runCommand(Record& record) {
       return;
     case Command::step:
       steps++;
-      if (guard) events.add({Events::skipped, double(guard), double(steps)});
+      if (guard) events.add({Events::skipped, double(guard), double(steps), record.tag()});
       else committedSteps.fetch_add(1, std::memory_order_relaxed);
       guard = 0;
       return;

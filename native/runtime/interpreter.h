@@ -14,9 +14,9 @@ namespace gradus {
 // What the executing side tells the JavaScript side: runs of numbers, each starting with its kind.
 struct Events {
   // settled, ticket, error (0: none) · failed, error, fault, id, tag, value, position, limit · returned, stage of lent memory ·
-  // skipped, error, number of the step
+  // skipped, error, number of the step, tag
   enum Kind { settled, failed, returned, skipped };
-  static size_t length(double kind) { return kind == failed ? 8 : kind == returned ? 2 : 3; }
+  static size_t length(double kind) { return kind == failed ? 8 : kind == skipped ? 4 : kind == returned ? 2 : 3; }
   void add(std::initializer_list<double> words);
   std::vector<double> drain();
   bool empty();

@@ -106,6 +106,7 @@ export const cases: readonly Case[] = [
   of('arange', [], { run: () => arange(3, { dtype: 'float32' }), expect: [0, 1, 2], dtype: 'float32' }),
   of('arange', [], { run: () => arange(1, 3, { dtype: 'float32' }), expect: [1, 2], dtype: 'float32' }),
   of('arange', [], { run: () => arange(3e9, 3e9 + 3), throws: /^arange: 3000000000 is not an int32 value/ }),
+  of('linspace', [], { run: () => linspace(0, 1, 3, { dtype: 'bool' }), expect: [false, true, true], dtype: 'bool' }),
   of('eye', [], { run: () => eye(1, { dtype: 'int32' }), expect: [[1]], dtype: 'int32' }),
   of('linspace', [], { run: () => linspace(0, 1, 5), expect: [0, 0.25, 0.5, 0.75, 1] }),
   of('eye', [], {
