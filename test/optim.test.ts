@@ -284,4 +284,15 @@ describe.each(devices)('state, %s', device => {
     }
     expect(await run(true)).toBe(await run(false))
   })
+
+  test('momentum that is switched on later starts from the gradient, also with dampening', async () => {
+    const w = leaf([0])
+    const sgd = new optim.SGD([w], { learningRate: 1, dampening: 0.5 })
+    for (const momentum of [0, 0.9]) {
+      sgd.groups[0].options.momentum = momentum
+      w.grad = ones([1], { device })
+      sgd.step()
+    }
+    expect(await w.toArray()).toEqual([-2])
+  })
 })

@@ -30,7 +30,7 @@ kernels(
         }
         w[i] -= r(rate) * d
       }
-      time[0]++
+      if (momentum !== 0) time[0]++ // updates of the velocity, of which the first is g
     },
     adamStep: (w, g, m, v, peak, time, rate, beta1, beta2, epsilon, decay, decoupled, rawEpsilon) => {
       const r = rounding(w)

@@ -28,6 +28,7 @@ inline V take(const float* p, int lanes) { return lanes == V::lanes ? V::load(p)
 
 namespace gradus::GRADUS_ISA {
 
+// `time` counts the updates of the velocity, of which the first is g.
 // g += decay·w;  velocity = momentum·velocity + (1 − dampening)·g, or g at first;  w −= rate·(nesterov ? g + momentum·velocity : velocity)
 void sgdStep(Task& task, InOut<float> w, In<float> g, InOut<float> velocity, InOut<int32_t> time, Real rate,
              Real momentum, Real dampening, Real decay, Size nesterov) {
@@ -43,7 +44,7 @@ void sgdStep(Task& task, InOut<float> w, In<float> g, InOut<float> velocity, InO
     }
     put(weight - lr * d, w.data + i, lanes);
   });
-  *time.data += 1;
+  if (momentum != 0) *time.data += 1;
 }
 
 // Kingma & Ba (2015), algorithm 1; decoupled decay: Loshchilov & Hutter (2019); peak: Reddi et al. (2018), AMSGrad.
