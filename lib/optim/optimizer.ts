@@ -218,20 +218,25 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       for (const name of names) {
         const from = given.get(name)
         if (!from) throw new FormatError(this.name, `the state of parameter ${index} lacks '${name}'`)
-        const needed = name !== 'time' && this.slots[name](options)
-        const shape = name === 'time' ? [1] : needed ? p.shape : [0]
-        const begun = from.size > 0 || name === 'time' // a slot may be new to the saved options
-        if (!sameShape(from.shape, shape) && (needed || name === 'time') && begun)
-          throw new FormatError(
-            this.name,
-            `'${name}' of parameter ${index} has shape ${format(from.shape)}, expected ${format(shape)}`,
-          )
-        const dtype = name === 'time' ? 'int32' : p.dtype
-        const copied = begun && (needed || name === 'time')
-        state[name] = copied ? copyOf(from, dtype, p.device) : zeros([...shape], { dtype, device: p.device })
+        state[name] = this.loaded(name, from, p, options, index)
       }
       return [p, state]
     })
+  }
+
+  private loaded(name: string, from: Tensor, p: Tensor, options: O, index: string): Tensor {
+    const isTime = name === 'time'
+    const needed = isTime || this.slots[name](options)
+    const dtype = isTime ? 'int32' : p.dtype
+    const shape = isTime ? [1] : needed ? p.shape : [0]
+    // Of no use now, or new to the options that were saved.
+    if (!isTime && (!needed || from.size === 0)) return zeros([...shape], { dtype, device: p.device })
+    if (!sameShape(from.shape, shape))
+      throw new FormatError(
+        this.name,
+        `'${name}' of parameter ${index} has shape ${format(from.shape)}, expected ${format(shape)}`,
+      )
+    return copyOf(from, dtype, p.device)
   }
 }
 
