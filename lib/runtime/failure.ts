@@ -59,6 +59,8 @@ export class Failures {
   /** Users that have not ended. */
   private readonly users = new Set<number>()
   private lastUser = 0
+  /** Steps that have been issued. */
+  steps = 0
 
   /** A number for somebody whose failures are nobody else's: one run of `fit`, say. */
   openUser(): number {
@@ -66,15 +68,15 @@ export class Failures {
     return this.lastUser
   }
   /** The user has ended. If it was told of a failure, what it left behind failed with it; if it gave up, it did not ask. */
-  closeUser(user: number, steps: number): void {
-    this.tell(this.untold(user), steps)
+  closeUser(user: number): void {
+    this.tell(this.untold(user))
     this.users.delete(user)
   }
 
-  add(error: number, failure: Failure, steps: number): void {
+  add(error: number, failure: Failure): void {
     this.all.set(error, failure)
     this.open.add(error)
-    if (failure.user !== 0 && !this.users.has(failure.user)) this.tell([error], steps)
+    if (failure.user !== 0 && !this.users.has(failure.user)) this.tell([error])
     const [oldest] = this.all.keys()
     if (this.all.size > kept && !this.open.has(oldest)) this.all.delete(oldest)
   }
@@ -85,10 +87,10 @@ export class Failures {
     return [...this.open].filter(error => user === undefined || this.all.get(error)!.user === user)
   }
 
-  /** Of these errors, those that are still untold; now somebody is told. `steps`: how many have been issued. */
-  tell(errors: readonly number[], steps: number): number[] {
+  /** Of these errors, those that are still untold; now somebody is told. */
+  tell(errors: readonly number[]): number[] {
     const news = errors.filter(error => this.open.delete(error))
-    for (const error of news) this.all.get(error)!.told = steps
+    for (const error of news) this.all.get(error)!.told = this.steps
     return news
   }
 
@@ -103,11 +105,12 @@ export class Failures {
     this.open.add(error)
   }
 
-  /** The first as an error to throw, the others in its `others`: one mistake often fails several commands. */
-  errorOf([first, ...others]: readonly number[]): GradusError {
+  /** Throws the first, if there is one, with the others in its `others`: one mistake often fails several commands. */
+  throwIf([first, ...others]: readonly number[]): void {
+    if (first === undefined) return
     const errorFor = (e: number): GradusError => failureError(this.all.get(e) ?? forgotten)
     const error = errorFor(first)
     error.others = others.map(errorFor)
-    return error
+    throw error
   }
 }

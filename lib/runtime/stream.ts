@@ -2,13 +2,14 @@ import { setImmediate } from 'node:timers/promises'
 import { type Buf, type DType, dtypes } from '../dtype.js'
 import { DeviceError, StateError } from '../errors.js'
 import { sizeOf } from '../shape.js'
-import { type Executor, eventLength, events } from './executor.js'
+import type { Executor } from './executor.js'
 import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
 import { sourceOf } from './source.js'
 import type { Storage } from './storage.js'
+import { type Hears, type Settled, Tickets, userUnit } from './tickets.js'
 
 /** What a kernel call names as an operand. A tensor is one; so is any other view of a storage. */
 export interface Operand {
@@ -43,17 +44,6 @@ const turn = 4
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
 const costs = { elementwise: 0.3, reduction: 0.5, movement: 0.3, random: 4, effect: 1, gemm: 0.02 } as const
 
-/** Which failures the waiting for a command tells of, besides those of the value that is read. */
-type Hears = 'all' | 'nothing'
-/** What a ticket ends with: the failure that spoilt its value, and those before it that it may tell of. */
-interface Settled {
-  readonly needed: readonly number[]
-  readonly before: readonly number[]
-}
-/** A record's tag is the place of its source, and its user times this. */
-const userUnit = 2 ** 24
-const userOf = (tag: number): number => Math.floor(tag / userUnit)
-
 /** Reached from every tensor through its storage. */
 const uncloneable = {
   get tensor(): never {
@@ -84,13 +74,14 @@ export class Stream {
   private slots = new Float64Array(0)
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
-  private readonly pending = new Map<number, { settle(settled: Settled): void; readonly hears: number | Hears }>()
-  private readonly failures = new Failures()
-  private tickets = 0
+  /** What has failed, and who was told. */
+  readonly failures: Failures = new Failures()
+  private readonly tickets = new Tickets(this.failures, this.sources)
+  /** Copies handed over for upload so far. */
+  private staged = 0
   private closed = false
   private swept = 0
   private watched = 0
-  private steps = 0
   private holds = 0
   private blocked = 0
 
@@ -118,13 +109,6 @@ export class Stream {
   /** On whose behalf records are issued now: failures are told to their own user. 0: nobody's in particular. */
   private user = 0
 
-  /** A number for somebody whose failures are nobody else's, until it ends. */
-  openUser(): number {
-    return this.failures.openUser()
-  }
-  closeUser(user: number): void {
-    this.failures.closeUser(user, this.steps)
-  }
   /** Issues records, and reads, on behalf of a user. */
   onBehalf<T>(user: number, issue: () => T): T {
     const before = this.user
@@ -273,7 +257,7 @@ export class Stream {
   /** Issues the upload of `data` into a new storage: of a copy, or, if lent, of the array itself, which nobody else may use. */
   upload(op: string, storage: Storage, data: Buf, lent = false): void {
     this.checkOpen(op)
-    const id = ++this.tickets
+    const id = ++this.staged
     let staged = false
     try {
       staged = this.executor.stage(id, data, lent)
@@ -335,47 +319,13 @@ export class Stream {
     if (this.heap.bytes - this.swept > sweepStep || this.watched > sweepCount) this.sweep()
   }
 
-  /** Takes in what has happened. A failure goes to the read that needs it, else to the first that comes after it. */
+  /** Takes in what has happened. */
   private drain(): void {
-    const list = this.executor.drain()
-    const settled: (Settled & { settle(settled: Settled): void })[] = []
-    for (let i = 0; i < list.length; i += eventLength[list[i]]) {
-      const [kind, first, second] = list.subarray(i, i + 3)
-      if (kind === events.settled) {
-        const ticket = this.pending.get(first)
-        this.pending.delete(first)
-        if (second) this.failures.tell([second], this.steps)
-        const before = ticket ? this.heard(ticket.hears) : []
-        if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
-      } else if (kind === events.skipped) this.failures.skipped(first, second, userOf(list[i + 3]))
-      else if (kind === events.failed) this.failed(first, list.subarray(i + 2, i + 8))
-    }
-    for (const s of settled) s.settle(s)
-    if (this.pending.size === 0 && this.holds > 0) {
+    this.tickets.take(this.executor.drain())
+    if (!this.tickets.waiting && this.holds > 0) {
       this.holds = 0
       this.executor.hold(false)
     }
-  }
-
-  private heard(hears: number | Hears): number[] {
-    return hears === 'nothing' ? [] : this.failures.untold(hears === 'all' ? undefined : hears)
-  }
-
-  private failed(error: number, [fault, id, tag, value, position, limit]: Float64Array): void {
-    const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-    const source = this.sources[tag % userUnit] ?? kernel
-    this.failures.add(error, { fault, kernel, source, value, position, limit, user: userOf(tag) }, this.steps)
-  }
-
-  private throwIf(errors: readonly number[]): void {
-    if (errors.length > 0) throw this.failures.errorOf(errors)
-  }
-
-  /** A ticket that will settle; known before its command is issued, which may run at once. */
-  private ticket(settle: (settled: Settled) => void, hears: number | Hears = this.user): number {
-    const ticket = ++this.tickets
-    this.pending.set(ticket, { settle, hears })
-    return ticket
   }
 
   private issueRead(op: string, ticket: number, from: Operand, target: Buf): void {
@@ -385,18 +335,17 @@ export class Stream {
   }
 
   /** Issues a command with a ticket and resolves when it has run. */
-  private async settled(op: string, issue: (ticket: number) => void, hears?: Hears): Promise<void> {
+  private async settled(op: string, issue: (ticket: number) => void, hears: Hears = this.user): Promise<void> {
     this.checkOpen(op)
-    const done = new Promise<Settled>(resolve => issue(this.ticket(resolve, hears)))
-    if (this.pending.size > 0 && this.holds++ === 0) this.executor.hold(true)
+    const done = new Promise<Settled>(resolve => issue(this.tickets.open(resolve, hears)))
+    if (this.tickets.waiting && this.holds++ === 0) this.executor.hold(true)
     const inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
     if (inline) this.runNow()
     else this.handOver()
     // Reads that were issued in the same turn have taken what they need by now.
-    const { needed, before } = await done
-    const errors = [...needed, ...this.failures.tell(before, this.steps)]
+    const errors = this.tickets.failuresOf(await done)
     if (inline || this.eager) await turnTaken()
-    this.throwIf(errors)
+    this.failures.throwIf(errors)
   }
 
   /** Fills `target` with a dense operand, at this place in the order; resolves when that has happened. */
@@ -407,12 +356,12 @@ export class Stream {
   readSync(op: string, from: Operand, target: Buf): void {
     this.checkOpen(op)
     let settled: Settled = { needed: [], before: [] }
-    const ticket = this.ticket(s => {
+    const ticket = this.tickets.open(s => {
       settled = s
-    })
+    }, this.user)
     this.issueRead(op, ticket, from, target)
     this.runNow()
-    this.throwIf([...settled.needed, ...this.failures.tell(settled.before, this.steps)])
+    this.failures.throwIf(this.tickets.failuresOf(settled))
   }
 
   /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */
@@ -427,9 +376,9 @@ export class Stream {
   }
 
   /** Throws the failures that are known already, without waiting. */
-  checkFailures(hears: number | Hears = this.user): void {
+  checkFailures(hears: Hears = this.user): void {
     this.drain()
-    this.throwIf(this.failures.tell(this.heard(hears), this.steps))
+    this.tickets.throwUntold(hears)
   }
 
   // ---- effects, memory, end ------------------------------------------------------------------------------------------
@@ -443,7 +392,7 @@ export class Stream {
       this.as(op, issue)
     } finally {
       this.command('step', op) // or the guard would hold for the next one too
-      this.steps++
+      this.failures.steps++
     }
   }
 

@@ -252,7 +252,7 @@ export class Model {
     const { tensors, release } = this.prepare('fit', x, y)
     this.optimizer ??= this.makeOptimizer()
     const stream = streamOf(this.device)
-    const training = { optimizer: this.optimizer, measures, generator, user: stream.openUser() }
+    const training = { optimizer: this.optimizer, measures, generator, user: stream.failures.openUser() }
     const result: History = { epochs: [], history: {} }
     const progress = new Progress(verbose, epochs, options.output)
     try {
@@ -277,7 +277,7 @@ export class Model {
         Object.assign(error, { history: result })
       throw error
     } finally {
-      stream.closeUser(training.user)
+      stream.failures.closeUser(training.user)
       release()
     }
   }
@@ -313,7 +313,7 @@ export class Model {
     const { measures } = this
     const { tensors, release } = this.prepare('evaluate', x, y)
     const stream = streamOf(this.device)
-    const user = stream.openUser()
+    const user = stream.failures.openUser()
     const means = new RunningMeans(measures.names, this.device, user)
     try {
       for await (const [bx, by] of new Loader(new TensorDataset(...tensors), { batchSize: options.batchSize })) {
@@ -322,7 +322,7 @@ export class Model {
       }
       return await means.read()
     } finally {
-      stream.closeUser(user)
+      stream.failures.closeUser(user)
       means.dispose()
       release()
     }
