@@ -32,7 +32,12 @@ export class TensorDataset implements Dataset {
         'TensorDataset',
         `tensors must have equally many rows, got ${counts.map(n => n ?? 'a scalar').join(' and ')}`,
       )
-    if (counts[0] === 0) throw new OptionError('TensorDataset', 'the dataset is empty')
+    if (counts[0] === 0)
+      throw new OptionError(
+        'TensorDataset',
+        'the dataset is empty, expected at least one sample',
+        'check where the samples come from',
+      )
     this.tensors = tensors
     this.length = counts[0]
   }

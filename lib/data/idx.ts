@@ -30,15 +30,25 @@ const types: {
  * data.parseIdx(new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).shape // [2]
  */
 export function parseIdx(bytes: Uint8Array): IdxArray {
-  if (!(bytes instanceof Uint8Array)) throw new FormatError('parseIdx', `expected a Uint8Array, got ${describe(bytes)}`)
+  if (!(bytes instanceof Uint8Array))
+    throw new FormatError('parseIdx', `expected a Uint8Array, got ${describe(bytes)}`, 'loadIdx(path) reads a file')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0)
     throw new FormatError('parseIdx', 'not an IDX file: it must begin with two zero bytes', 'is it still compressed?')
   const type = types[bytes[2]]
   const rank = bytes[3]
-  if (!type) throw new FormatError('parseIdx', `unknown element type 0x${bytes[2].toString(16)}`)
+  if (!type)
+    throw new FormatError(
+      'parseIdx',
+      `unknown element type 0x${bytes[2].toString(16)}, expected one of 8, 9, b, c, d, e`,
+      'is it an IDX file?',
+    )
   if (rank > 8 || bytes.length < 4 + 4 * rank)
-    throw new FormatError('parseIdx', `the header is cut off: ${rank} dims in ${bytes.length} bytes`)
+    throw new FormatError(
+      'parseIdx',
+      `the header is cut off: ${rank} dims in ${bytes.length} bytes`,
+      'fetch the file again',
+    )
   const shape = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d))
   const start = 4 + 4 * rank
   const n = sizeOf(shape)
@@ -46,6 +56,7 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
     throw new FormatError(
       'parseIdx',
       `shape [${shape.join(', ')}] needs ${n * type.bytes} bytes, the file has ${bytes.length - start}`,
+      'it is cut off, or has something appended',
     )
   if (type.bytes === 1 && bytes[2] === 8) return { shape, data: bytes.slice(start) }
   const data = type.make(n)

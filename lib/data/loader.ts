@@ -40,7 +40,12 @@ export class Loader implements AsyncIterable<Tensor[]> {
         'expected a dataset with length and batch()',
         'wrap tensors in new TensorDataset(…)',
       )
-    if (dataset.length === 0) throw new OptionError('Loader', 'the dataset is empty')
+    if (dataset.length === 0)
+      throw new OptionError(
+        'Loader',
+        'the dataset is empty, expected at least one sample',
+        'check where the samples come from',
+      )
     this.dataset = dataset
     this.batchSize = checkCount('Loader', 'batchSize', options.batchSize ?? 32)
     if (options.generator) generatorOr('Loader', options.generator)
