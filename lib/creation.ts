@@ -43,7 +43,7 @@ function made<const S extends Shape>(
   write: (stream: Stream, y: Tensor) => void,
 ): Tensor<S> {
   const stream = streamFor(options.device)
-  const own = [...checkShape(op, shape)] as unknown as S
+  const own = checkShape(op, shape) as readonly number[] as S
   const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(own)), own)
   stream.as(op, () => write(stream, y as unknown as Tensor))
   return finish(y, options)
@@ -82,7 +82,7 @@ export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, m
   const storage = stream.heap.open('tensor', to, data.length)
   const content = options.adopt ? adopted(values) : data // checked before: it cannot fail
   stream.upload('tensor', storage, content, options.adopt)
-  return finish(new Tensor(storage, [...wanted]), options)
+  return finish(new Tensor(storage, wanted), options)
 }
 
 // ---- filled ----------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions)
   return made('eye', [n, columns], checkDType('eye', options.dtype ?? 'float32'), options, (stream, y) => {
     stream.k.fill(whole(y), 0)
     const length = Math.min(n, columns)
-    if (length) stream.k.fill({ storage: y.storage, offset: 0, shape: [length], strides: [columns + 1] }, 1)
+    if (length) stream.k.fill({ storage: y.storage, offset: 0, dims: [length], steps: [columns + 1] }, 1)
   })
 }
 

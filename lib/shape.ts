@@ -61,8 +61,10 @@ export function format(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }
 
-export function checkShape(op: string, shape: unknown): Shape {
-  if (!Array.isArray(shape)) throw new ShapeError(op, `expected a shape (an array of sizes), got ${describe(shape)}`)
+/** A shape that a user gave, as a copy: later changes to theirs have no effect. */
+export function checkShape(op: string, given: unknown): number[] {
+  if (!Array.isArray(given)) throw new ShapeError(op, `expected a shape (an array of sizes), got ${describe(given)}`)
+  const shape: number[] = Array.from(given)
   for (const dim of shape)
     if (!Number.isSafeInteger(dim) || dim < 0)
       throw new ShapeError(op, `sizes must be whole numbers of at least 0, got [${shape.map(String).join(', ')}]`)

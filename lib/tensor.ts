@@ -22,21 +22,22 @@ export interface Tensor<S extends Shape = Shape, D extends DType = DType> extend
  * `toArray()` wait for the result; their `Sync` twins block.
  */
 export class Tensor<S extends Shape = Shape, D extends DType = DType> {
-  readonly shape: S
-  /** Steps between elements, counted in elements, for each dim. */
-  readonly strides: readonly number[]
+  /** @internal `shape`, for the library's own eyes: it is not frozen yet. Never changed, nor shared with a user. */
+  readonly dims: S
+  /** @internal `strides`, likewise. */
+  readonly steps: readonly number[]
   /** Where element (0, 0, …) is in the storage. */
   readonly offset: number
   private readonly buffer: Storage
   private disposed = false
-  /** The place in the recorded graph; undefined: no gradient is wanted. */
+  /** @internal The place in the recorded graph; undefined: no gradient is wanted. */
   edge: Edge | undefined
 
   /** @internal Tensors are made by `tensor()`, `zeros()` and the like, and by operations. */
-  constructor(storage: Storage, shape: S, strides: readonly number[] = stridesOf(shape), offset = 0) {
+  constructor(storage: Storage, dims: S, steps: readonly number[] = stridesOf(dims), offset = 0) {
     this.buffer = storage
-    this.shape = shape
-    this.strides = strides
+    this.dims = dims
+    this.steps = steps
     this.offset = offset
     enter(this as unknown as Tensor)
   }
@@ -46,10 +47,18 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
     if (this.disposed)
       throw new StateError(
         'tensor',
-        `a tensor of shape ${format(this.shape)} is used after dispose()`,
+        `a tensor of shape ${format(this.dims)} is used after dispose()`,
         'dispose it later, or return it from tidy()',
       )
     return this.buffer
+  }
+  /** Sizes of the dims, outermost first. */
+  get shape(): S {
+    return frozen(this.dims)
+  }
+  /** Steps between elements, counted in elements, for each dim. */
+  get strides(): readonly number[] {
+    return frozen(this.steps)
   }
   get dtype(): D {
     return this.buffer.dtype as D
@@ -59,14 +68,14 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   }
   /** Number of dims. */
   get rank(): number {
-    return this.shape.length
+    return this.dims.length
   }
   /** Number of elements. */
   get size(): number {
-    return sizeOf(this.shape)
+    return sizeOf(this.dims)
   }
   get isContiguous(): boolean {
-    return isContiguous(this.shape, this.strides)
+    return isContiguous(this.dims, this.steps)
   }
   get isDisposed(): boolean {
     return this.disposed
@@ -114,16 +123,16 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   }
   private checkSingle(op: string): void {
     if (this.size !== 1)
-      throw new ShapeError(op, `expected one element, got shape ${format(this.shape)}`, 'use data() or toArray()')
+      throw new ShapeError(op, `expected one element, got shape ${format(this.dims)}`, 'use data() or toArray()')
   }
 
   /** The elements as nested arrays; bool as true and false. */
   async toArray(): Promise<Nested> {
-    return nest(await this.data(), this.shape, this.dtype)
+    return nest(await this.data(), this.dims, this.dtype)
   }
   /** As `toArray()`, but blocks until the work is done. */
   toArraySync(): Nested {
-    return nest(this.dataSync(), this.shape, this.dtype)
+    return nest(this.dataSync(), this.dims, this.dtype)
   }
 
   // ---- gradients -----------------------------------------------------------------------------------------------------
@@ -141,11 +150,11 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   }
   set grad(value: Tensor | null) {
     if (!(this.edge instanceof Leaf)) throw new GradientError('grad', 'only a leaf that requires a gradient has one')
-    const fits = value?.dtype === this.dtype && value.device === this.device && sameShape(value.shape, this.shape)
+    const fits = value?.dtype === this.dtype && value.device === this.device && sameShape(value.dims, this.dims)
     if (value !== null && !fits)
       throw new GradientError(
         'grad',
-        `expected ${format(this.shape)} ${this.dtype} on ${this.device}, got ${value instanceof Tensor ? String(value) : describe(value)}`,
+        `expected ${format(this.dims)} ${this.dtype} on ${this.device}, got ${value instanceof Tensor ? String(value) : describe(value)}`,
         'a gradient is like its tensor',
       )
     this.edge.replace(value && keep(value), true)
@@ -169,7 +178,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
         `only floating tensors have gradients, got ${this.dtype}`,
         "use cast('float32')",
       )
-    this.edge = on ? (this.edge ?? new Leaf(this.shape, this.dtype)) : undefined
+    this.edge = on ? (this.edge ?? new Leaf(this.dims, this.dtype)) : undefined
     return this
   }
 
@@ -180,7 +189,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
 
   /** @internal Another tensor on the same storage. */
   alias(edge: Edge | undefined): Tensor<S, D> {
-    const copy = new Tensor<S, D>(this.storage.retain(), this.shape, this.strides, this.offset)
+    const copy = new Tensor<S, D>(this.storage.retain(), this.dims, this.steps, this.offset)
     copy.edge = edge
     return copy
   }
@@ -199,12 +208,17 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
 
   toString(): string {
     const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requiresGrad' : ''
-    return `Tensor(${format(this.shape)} ${this.dtype}, ${this.device}${state})`
+    return `Tensor(${format(this.dims)} ${this.dtype}, ${this.device}${state})`
   }
   /** JSON, postMessage and the like would lose the values silently. */
   toJSON(): never {
     throw new StateError('toJSON', 'a tensor has no JSON form', 'use await t.toArray(), or stateDict() for models')
   }
+}
+
+/** Freezing takes longer than issuing an operation, so it waits until somebody looks. */
+function frozen<T extends readonly number[]>(list: T): T {
+  return Object.isFrozen(list) ? list : Object.freeze(list)
 }
 
 function nest(data: ArrayOf<DType>, shape: Shape, dtype: DType): Nested {

@@ -146,7 +146,7 @@ describe.each(devices)('%s', device => {
     const x = tensor([1, 2], { device })
     const y = zeros([2], { device })
     const slot = stream.slot(3)
-    const operands = [x, y].map(t => ({ storage: t.storage, offset: 0, shape: [2], strides: [1] }))
+    const operands = [x, y].map(t => ({ storage: t.storage, offset: 0, dims: [2], steps: [1] }))
     stream.k.clamp(operands[0], operands[1], slot as never, Number.POSITIVE_INFINITY)
     expect(await y.toArray()).toEqual([3, 3])
     stream.setSlot(slot, 1.5)

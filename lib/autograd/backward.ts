@@ -106,8 +106,8 @@ function throughDefinition(
 /** Brings a gradient to shape and dtype of the input it belongs to: sums over broadcast dims, repeats along reduced ones. */
 function fitted(g: Tensor, node: Node, i: number): Tensor {
   const shape = node.shapes[i]
-  const reduced = g.rank === shape.length && g.shape.every((dim, d) => dim === 1 || dim === shape[d])
-  const shaped = sameShape(g.shape, shape) ? g : reduced ? expand(g, shape) : sumTo(g, shape)
+  const reduced = g.rank === shape.length && g.dims.every((dim, d) => dim === 1 || dim === shape[d])
+  const shaped = sameShape(g.dims, shape) ? g : reduced ? expand(g, shape) : sumTo(g, shape)
   return cast(shaped, node.dtypes[i])
 }
 
@@ -176,8 +176,8 @@ function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor 
   if (!isFloating(y.dtype)) throw new GradientError(op, `only floating tensors have gradients, got ${y.dtype}`)
   if (given) {
     checkTensor(op, given, 'gradient')
-    if (!sameShape(given.shape, y.shape))
-      throw new GradientError(op, `the gradient must have the shape ${format(y.shape)}, got ${format(given.shape)}`)
+    if (!sameShape(given.dims, y.dims))
+      throw new GradientError(op, `the gradient must have the shape ${format(y.dims)}, got ${format(given.dims)}`)
     if (given.device !== y.device)
       throw new GradientError(
         op,
@@ -189,11 +189,11 @@ function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor 
   if (y.size !== 1)
     throw new GradientError(
       op,
-      `expected a tensor with one element, got shape ${format(y.shape)}`,
+      `expected a tensor with one element, got shape ${format(y.dims)}`,
       'reduce it with sum() or mean(), or give { gradient }',
     )
   const one = scalar(1, y.dtype, y.storage.stream)
-  const g = expand(one, y.shape)
+  const g = expand(one, y.dims)
   one.dispose()
   return g
 }

@@ -60,7 +60,7 @@ export class Node {
     this.rule = rule
     this.parameters = parameters
     this.edges = inputs.map(x => x.edge)
-    this.shapes = inputs.map(x => x.shape)
+    this.shapes = inputs.map(x => x.dims)
     this.dtypes = inputs.map(x => x.dtype)
   }
 

@@ -38,7 +38,7 @@ export class TensorDataset implements Dataset {
         'the dataset is empty, expected at least one sample',
         'check where the samples come from',
       )
-    this.tensors = tensors
+    this.tensors = Object.freeze(tensors)
     this.length = counts[0]
   }
 

@@ -16,7 +16,7 @@ export class Parameter<S extends Shape = Shape> extends Tensor<S> {
     checkTensor('Parameter', from)
     checkOptions('Parameter', options, ['requiresGrad'])
     const dense = noGrad(() => (from.isContiguous ? from.detach() : from.clone()))
-    super(dense.storage.retain(), dense.shape, dense.strides, dense.offset)
+    super(dense.storage.retain(), dense.dims, dense.steps, dense.offset)
     dense.dispose()
     this.requiresGrad_(options.requiresGrad ?? true)
   }
@@ -33,7 +33,7 @@ export class Parameter<S extends Shape = Shape> extends Tensor<S> {
 export class Buffer<S extends Shape = Shape> extends Tensor<S> {
   /** Takes over the values of `from`. */
   constructor(from: Tensor<S>) {
-    super(from.storage.retain(), from.shape, from.strides, from.offset)
+    super(from.storage.retain(), from.dims, from.steps, from.offset)
   }
 }
 

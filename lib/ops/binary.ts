@@ -38,7 +38,7 @@ function binary(name: string, row: BinaryRow): Binary {
   const self: Rule<null> = rule({
     name,
     strided: true,
-    output: ([a, b]) => ({ shape: broadcast(name, a.shape, b.shape) }),
+    output: ([a, b]) => ({ shape: broadcast(name, a.dims, b.dims) }),
     run: (k, inputs, y) => {
       const [a, b] = aligned([...inputs, y])
       k[kernel](a, b, y)

@@ -33,7 +33,7 @@ function compare(
   const self: Rule<null> = rule({
     name,
     strided: true,
-    output: ([a, b]) => ({ shape: broadcast(name, a.shape, b.shape), dtype: result }),
+    output: ([a, b]) => ({ shape: broadcast(name, a.dims, b.dims), dtype: result }),
     run: (k, inputs, y) => {
       const [a, b] = aligned([...inputs, y])
       k[kernel](a, b, y)
@@ -71,7 +71,7 @@ function test(name: string, f: (x: number) => boolean, input?: DType): SameShape
   const self: Rule<null> = rule({
     name,
     strided: true,
-    output: ([x]) => ({ shape: x.shape, dtype: 'bool' }),
+    output: ([x]) => ({ shape: x.dims, dtype: 'bool' }),
     run: (k, [x], y) => k[kernel](aligned([x, y])[0], y),
     noGrad: 'the result is a truth value',
   })
@@ -93,7 +93,7 @@ kernels({ where: (condition, a, b, y) => map3(condition, a, b, y, (c, a, b) => (
 const whereRule: Rule<null> = rule({
   name: 'where',
   strided: true,
-  output: ([c, a, b]) => ({ shape: broadcast('where', c.shape, a.shape, b.shape), dtype: a.dtype }),
+  output: ([c, a, b]) => ({ shape: broadcast('where', c.dims, a.dims, b.dims), dtype: a.dtype }),
   run: (k, inputs, y) => {
     const [c, a, b] = aligned([...inputs, y])
     k.where(c, a, b, y)

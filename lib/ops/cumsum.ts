@@ -22,7 +22,7 @@ kernels({
 
 const cumsumRule: Rule<Slices> = rule({
   name: 'cumsum',
-  output: ([x]) => ({ shape: x.shape }),
+  output: ([x]) => ({ shape: x.dims }),
   run: (k, [x], y, { outer, n, inner }) => k.cumsum(x, y, outer, n, inner),
   // xₖ is part of every sum from k on.
   grad: (g, _, { axis }) => [flip(cumsum(flip(g, axis), axis), axis)],
@@ -31,5 +31,5 @@ const cumsumRule: Rule<Slices> = rule({
 /** The running sum along `axis`. */
 export function cumsum(x: Tensor, axis: number): Tensor {
   checkTensor('cumsum', x)
-  return applyTo(cumsumRule, [x], [cast(x, promote(x.dtype, 'int32'))], slicesOf('cumsum', x.shape, axis))
+  return applyTo(cumsumRule, [x], [cast(x, promote(x.dtype, 'int32'))], slicesOf('cumsum', x.dims, axis))
 }

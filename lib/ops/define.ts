@@ -115,7 +115,7 @@ export function record<P>(
 /** A row-major copy, or the tensor itself if it is one. Not recorded: for kernels' eyes only. */
 function contiguous(x: Tensor): Tensor {
   if (x.isContiguous) return x
-  const y = empty('contiguous', x.shape, x.dtype, x.storage.stream)
+  const y = empty('contiguous', x.dims, x.dtype, x.storage.stream)
   const [from, to] = aligned([x, y])
   x.storage.stream.k.copy(from, to)
   return y
@@ -190,7 +190,7 @@ const conversions = { float32: 'toFloat32', int32: 'toInt32', bool: 'toBool', fl
 const castRule: Rule<{ dtype: DType }> = rule({
   name: 'cast',
   strided: true,
-  output: ([x], { dtype }) => ({ shape: x.shape, dtype }),
+  output: ([x], { dtype }) => ({ shape: x.dims, dtype }),
   run: (k, [x], y, { dtype }) => k[conversions[dtype]](aligned([x, y])[0], y),
   grad: g => [g], // the walker brings it back to the input's dtype
 })
@@ -204,23 +204,23 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 
 /** Views with equal dims, as few as possible (6 at most): the inputs broadcast to the shape of the last, the result. */
 export function aligned<const T extends readonly Tensor[]>(tensors: T): { -readonly [K in keyof T]: Operand } {
-  const to = tensors[tensors.length - 1].shape
+  const to = tensors[tensors.length - 1].dims
   const { dims, strides } = coalesce(
     to,
-    tensors.map(t => broadcastStrides(t.shape, t.strides, to)),
+    tensors.map(t => broadcastStrides(t.dims, t.steps, to)),
   )
   if (dims.length > 6) return aligned(tensors.map(t => contiguousAs(t, to)) as unknown as T)
-  return tensors.map((t, i) => ({ storage: t.storage, offset: t.offset, shape: dims, strides: strides[i] })) as never
+  return tensors.map((t, i) => ({ storage: t.storage, offset: t.offset, dims, steps: strides[i] })) as never
 }
 
 /** A dense tensor as one run of elements. */
 export function whole(x: Tensor): Operand {
-  return { storage: x.storage, offset: x.offset, shape: [x.size], strides: [1] }
+  return { storage: x.storage, offset: x.offset, dims: [x.size], steps: [1] }
 }
 
 /** More than 6 dims that do not merge: the operand is written out. */
 function contiguousAs(x: Tensor, shape: Shape): Tensor {
-  const strides = broadcastStrides(x.shape, x.strides, shape)
+  const strides = broadcastStrides(x.dims, x.steps, shape)
   if (isContiguous(shape, strides)) return x
   const y = empty('contiguous', shape, x.dtype, x.storage.stream)
   const view = new Tensor(x.storage.retain(), shape, strides, x.offset)
@@ -231,11 +231,11 @@ function contiguousAs(x: Tensor, shape: Shape): Tensor {
 
 /** Copies (or assigns) into a view of the same shape; more than 6 dims that do not merge go piece by piece along the first. */
 export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy'): void {
-  const { dims } = coalesce(y.shape, [x.strides, y.strides])
+  const { dims } = coalesce(y.dims, [x.steps, y.steps])
   if (dims.length <= 6) return y.storage.stream.k[kernel](...aligned([x, y]))
   const piece = (t: Tensor, i: number): Tensor =>
-    new Tensor(t.storage.retain(), t.shape.slice(1), t.strides.slice(1), t.offset + i * t.strides[0])
-  for (let i = 0; i < y.shape[0]; i++) {
+    new Tensor(t.storage.retain(), t.dims.slice(1), t.steps.slice(1), t.offset + i * t.steps[0])
+  for (let i = 0; i < y.dims[0]; i++) {
     const [from, to] = [piece(x, i), piece(y, i)]
     copyTo(from, to, kernel)
     from.dispose()

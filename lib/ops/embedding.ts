@@ -77,14 +77,14 @@ const along = (shape: Shape, axis: number, n: number): Shape => shape.map((dim, 
 
 const gatherRule: Rule<Picks> = rule({
   name: 'gather',
-  output: ([x, index]) => ({ shape: index.shape, dtype: x.dtype }),
+  output: ([x, index]) => ({ shape: index.dims, dtype: x.dtype }),
   run: (kernel, [x, index], y, { outer, n, k, inner }) => kernel.gather(x, index, y, outer, n, k, inner),
   saves: { inputs: [1] },
   grad: (g, { inputs: [, index] }, p) => [apply(scatterAddRule, [g, index], p), null],
 })
 const scatterAddRule: Rule<Picks> = rule({
   name: 'scatterAdd',
-  output: ([g], { axis, n }) => ({ shape: along(g.shape, axis, n) }),
+  output: ([g], { axis, n }) => ({ shape: along(g.dims, axis, n) }),
   run: (kernel, [g, index], y, { outer, n, k, inner }) => kernel.scatterAdd(g, index, y, outer, n, k, inner),
   saves: { inputs: [1] },
   grad: (g, { inputs: [, index] }, p) => [apply(gatherRule, [g, index], p), null],
@@ -99,27 +99,27 @@ const scatterAddRule: Rule<Picks> = rule({
 export function gather(x: Tensor, index: Tensor, axis: number): Tensor {
   checkTensor('gather', x)
   checkIndex('gather', index)
-  const { axis: a, n } = slicesOf('gather', x.shape, axis)
-  if (index.rank !== x.rank || index.shape.some((dim, d) => d !== a && dim > x.shape[d]))
+  const { axis: a, n } = slicesOf('gather', x.dims, axis)
+  if (index.rank !== x.rank || index.dims.some((dim, d) => d !== a && dim > x.dims[d]))
     throw new ShapeError(
       'gather',
-      `index of shape ${format(index.shape)} does not fit into ${format(x.shape)} along axis ${a}`,
+      `index of shape ${format(index.dims)} does not fit into ${format(x.dims)} along axis ${a}`,
     )
-  const part = slice(x, ...index.shape.map((dim, d) => (d === a ? null : ([0, dim] as const))))
-  const { outer, inner, n: k } = slicesOf('gather', index.shape, a)
+  const part = slice(x, ...index.dims.map((dim, d) => (d === a ? null : ([0, dim] as const))))
+  const { outer, inner, n: k } = slicesOf('gather', index.dims, a)
   return applyTo(gatherRule, [x, index], [part, index], { axis: a, outer, n, inner, k })
 }
 
 const indexSelectRule: Rule<Picks> = rule({
   name: 'indexSelect',
-  output: ([x], { axis, k }) => ({ shape: along(x.shape, axis, k) }),
+  output: ([x], { axis, k }) => ({ shape: along(x.dims, axis, k) }),
   run: (kernel, [x, index], y, { outer, n, k, inner }) => kernel.indexSelect(x, index, y, outer, n, k, inner),
   saves: { inputs: [1] },
   grad: (g, { inputs: [, index] }, p) => [apply(indexAddRule, [g, index], p), null],
 })
 const indexAddRule: Rule<Picks> = rule({
   name: 'indexAdd',
-  output: ([g], { axis, n }) => ({ shape: along(g.shape, axis, n) }),
+  output: ([g], { axis, n }) => ({ shape: along(g.dims, axis, n) }),
   run: (kernel, [g, index], y, { outer, n, k, inner }) => kernel.indexAdd(g, index, y, outer, n, k, inner),
   saves: { inputs: [1] },
   grad: (g, { inputs: [, index] }, p) => [apply(indexSelectRule, [g, index], p), null],
@@ -136,10 +136,10 @@ export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
   if (index.rank !== 1)
     throw new ShapeError(
       'indexSelect',
-      `index must have one dim, got shape ${format(index.shape)}`,
+      `index must have one dim, got shape ${format(index.dims)}`,
       'use gather() for one index per element',
     )
-  return apply(indexSelectRule, [x, index], { ...slicesOf('indexSelect', x.shape, axis), k: index.size })
+  return apply(indexSelectRule, [x, index], { ...slicesOf('indexSelect', x.dims, axis), k: index.size })
 }
 
 /** The rows of `weight` [count, width] that `index`, of any shape, names: [… , width]. */
@@ -147,16 +147,16 @@ export function embedding(weight: Tensor, index: Tensor): Tensor {
   checkTensor('embedding', weight, 'weight')
   checkIndex('embedding', index)
   if (weight.rank !== 2)
-    throw new ShapeError('embedding', `weight must have two dims [count, width], got ${format(weight.shape)}`)
+    throw new ShapeError('embedding', `weight must have two dims [count, width], got ${format(weight.dims)}`)
   const flat = reshape(contiguous(index), [index.size])
-  const rows = apply(embeddingRule, [weight, flat], { ...slicesOf('embedding', weight.shape, 0), k: index.size })
-  return reshape(rows, [...index.shape, weight.shape[1]])
+  const rows = apply(embeddingRule, [weight, flat], { ...slicesOf('embedding', weight.dims, 0), k: index.size })
+  return reshape(rows, [...index.dims, weight.dims[1]])
 }
 const embeddingRule: Rule<Picks> = { ...indexSelectRule, name: 'embedding' }
 
 const oneHotRule: Rule<{ classes: number }> = rule({
   name: 'oneHot',
-  output: ([index], { classes }) => ({ shape: [...index.shape, classes], dtype: 'float32' }),
+  output: ([index], { classes }) => ({ shape: [...index.dims, classes], dtype: 'float32' }),
   run: (k, [index], y, { classes }) => k.oneHot(index, y, classes),
   noGrad: 'indices have no gradient',
 })

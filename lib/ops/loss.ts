@@ -83,7 +83,7 @@ function distribution(
 
 const crossEntropyGradRule: Rule<Classes> = rule({
   name: 'crossEntropyGrad',
-  output: ([, x]) => ({ shape: x.shape, dtype: x.dtype }),
+  output: ([, x]) => ({ shape: x.dims, dtype: x.dtype }),
   run: (k, [g, x, target, top, logSum], dx, p) =>
     k.crossEntropyGrad(g, x, target, top, logSum, dx, p.n, p.classes, p.ignoreIndex, p.smoothing),
   definition: ([g, x, target], p) => {
@@ -113,21 +113,21 @@ const crossEntropyRule: Rule<Classes> = rule({
 export function crossEntropyRows(x: Tensor, target: Tensor, ignoreIndex: number, smoothing: number): Tensor {
   checkTensor('crossEntropy', x, 'logits')
   checkIndex('crossEntropy', target)
-  if (x.rank !== 2 || target.rank !== 1 || x.shape[0] !== target.shape[0])
+  if (x.rank !== 2 || target.rank !== 1 || x.dims[0] !== target.dims[0])
     throw new ShapeError(
       'crossEntropy',
-      `expected logits [n, classes] and targets [n], got ${format(x.shape)} and ${format(target.shape)}`,
+      `expected logits [n, classes] and targets [n], got ${format(x.dims)} and ${format(target.dims)}`,
     )
-  if (x.shape[1] === 0)
-    throw new ShapeError('crossEntropy', `expected at least one class, got logits of shape ${format(x.shape)}`)
-  const p = { n: x.shape[0], classes: x.shape[1], ignoreIndex, smoothing }
+  if (x.dims[1] === 0)
+    throw new ShapeError('crossEntropy', `expected at least one class, got logits of shape ${format(x.dims)}`)
+  const p = { n: x.dims[0], classes: x.dims[1], ignoreIndex, smoothing }
   return applyTo(crossEntropyRule, [x, target], [cast(x, floatOf(x.dtype)), target], p)
 }
 
 const bceGradRule: Rule<null> = rule({
   name: 'bceWithLogitsGrad',
   strided: true,
-  output: ([g]) => ({ shape: g.shape }),
+  output: ([g]) => ({ shape: g.dims }),
   run: (k, inputs, dx) => {
     const [g, x, t] = aligned([...inputs, dx])
     k.bceWithLogitsGrad(g, x, t, dx)
@@ -138,7 +138,7 @@ const bceGradRule: Rule<null> = rule({
 const bceRule: Rule<null> = rule({
   name: 'bceWithLogits',
   strided: true,
-  output: ([x, t]) => ({ shape: broadcast('bceWithLogits', x.shape, t.shape) }),
+  output: ([x, t]) => ({ shape: broadcast('bceWithLogits', x.dims, t.dims) }),
   run: (k, inputs, y) => {
     const [x, t] = aligned([...inputs, y])
     k.bceWithLogits(x, t, y)

@@ -54,13 +54,13 @@ function tolerance(call: Arguments): Allowed {
 
 /** Batch dims broadcast and merged; matrix dims as they are. */
 function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
-  const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
+  const strides = [a, b].map(x => broadcastStrides(x.dims.slice(0, -2), x.steps.slice(0, -2), batch))
   const merged = coalesce(batch, strides)
   const operand = (x: Tensor, i: number): Operand => ({
     storage: x.storage,
     offset: x.offset,
-    shape: [...merged.dims, ...x.shape.slice(-2)],
-    strides: [...merged.strides[i], ...x.strides.slice(-2)],
+    dims: [...merged.dims, ...x.dims.slice(-2)],
+    steps: [...merged.strides[i], ...x.steps.slice(-2)],
   })
   return [operand(a, 0), operand(b, 1)]
 }
@@ -68,18 +68,18 @@ function operands(a: Tensor, b: Tensor, batch: Shape): [Operand, Operand] {
 /** The operands; or, where their batch dims do not merge to the 4 that the kernel takes, row-major copies that do. */
 function separable(a: Tensor, b: Tensor): [Tensor, Tensor] {
   const batch = batchOf(a, b)
-  const strides = [a, b].map(x => broadcastStrides(x.shape.slice(0, -2), x.strides.slice(0, -2), batch))
+  const strides = [a, b].map(x => broadcastStrides(x.dims.slice(0, -2), x.steps.slice(0, -2), batch))
   if (coalesce(batch, strides).dims.length <= 4) return [a, b]
-  const written = (x: Tensor): Tensor => contiguous(expand(x, [...batch, ...x.shape.slice(-2)]))
+  const written = (x: Tensor): Tensor => contiguous(expand(x, [...batch, ...x.dims.slice(-2)]))
   return [written(a), written(b)]
 }
 
-const batchOf = (a: Tensor, b: Tensor): number[] => broadcast('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2))
+const batchOf = (a: Tensor, b: Tensor): number[] => broadcast('matmul', a.dims.slice(0, -2), b.dims.slice(0, -2))
 
 const matmulRule: Rule<null> = rule({
   name: 'matmul',
   strided: true,
-  output: ([a, b]) => ({ shape: [...batchOf(a, b), a.shape[a.rank - 2], b.shape[b.rank - 1]] }),
+  output: ([a, b]) => ({ shape: [...batchOf(a, b), a.dims[a.rank - 2], b.dims[b.rank - 1]] }),
   run: (k, [a, b], c) => k.matmul(...operands(a, b, batchOf(a, b)), c),
   saves: { inputs: [0, 1] },
   // C = A·B   ⇒   ∂A = G·Bᵀ,  ∂B = Aᵀ·G
@@ -103,17 +103,17 @@ export function matmul<A extends Shape, B extends Shape>(a: Tensor<A>, b: Tensor
 export function matmul(a: Tensor, b: Tensor): Tensor {
   checkTensor('matmul', a, 'left operand')
   checkTensor('matmul', b, 'right operand')
-  const where = `got ${format(a.shape)} × ${format(b.shape)}`
+  const where = `got ${format(a.dims)} × ${format(b.dims)}`
   if (a.rank === 0 || b.rank === 0)
     throw new ShapeError('matmul', `operands must have at least one dim, ${where}`, 'use mul() for scalars')
   const [left, right] = [a.rank === 1 ? unsqueeze(a, 0) : a, b.rank === 1 ? unsqueeze(b, 1) : b]
-  const [k, other] = [left.shape[left.rank - 1], right.shape[right.rank - 2]]
+  const [k, other] = [left.dims[left.rank - 1], right.dims[right.rank - 2]]
   if (k !== other)
     throw new ShapeError('matmul', `inner sizes must match, ${where} (${k} ≠ ${other})`, 'transpose one operand?')
   const dtype = promote(promote(a.dtype, b.dtype), 'int32')
   const [l, r] = separable(cast(left, dtype), cast(right, dtype))
   const c = applyTo(matmulRule, [a, b], [l, r], null)
   if (a.rank > 1 && b.rank > 1) return c
-  const shape = c.shape.filter((_, d) => !(a.rank === 1 && d === c.rank - 2) && !(b.rank === 1 && d === c.rank - 1))
+  const shape = c.dims.filter((_, d) => !(a.rank === 1 && d === c.rank - 2) && !(b.rank === 1 && d === c.rank - 1))
   return reshape(c, shape)
 }

@@ -18,7 +18,7 @@ export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}):
   const { correction = 1 } = options
   if (typeof correction !== 'number')
     throw new OptionError('variance', `correction must be a number, got ${String(correction)}`)
-  const n = sizeOf(x.shape) / Math.max(sizeOf(p.kept), 1)
+  const n = sizeOf(x.dims) / Math.max(sizeOf(p.kept), 1)
   const centred = sub(x, mean(x, axes, { keepDims: true }))
   return div(sum(square(centred), axes, { keepDims: options.keepDims }), Math.max(n - correction, 0))
 }

@@ -64,7 +64,7 @@ function convertAll(x: Strided, y: Buf, f: (v: number) => number): void {
 const copyRule: Rule<null> = rule({
   name: 'copy',
   strided: true,
-  output: ([x]) => ({ shape: x.shape }),
+  output: ([x]) => ({ shape: x.dims }),
   run: (k, [x], y) => k.copy(...aligned([x, y])),
   grad: g => [g],
 })
@@ -76,7 +76,7 @@ export function clone<S extends Shape>(x: Tensor<S>): Tensor<S> {
 
 /** The tensor itself if its elements lie in row-major order without gaps, else a copy that does. */
 export function contiguous<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return isContiguous(x.shape, x.strides) ? x : clone(x)
+  return isContiguous(x.dims, x.steps) ? x : clone(x)
 }
 
 /** The tensor in another dtype: float → int32 truncates, NaN becomes 0; anything → bool is ≠ 0. Itself if it has it. */
@@ -92,13 +92,13 @@ const concatRule: Rule<Along> = rule({
   name: 'concat',
   strided: true,
   output: (inputs: readonly Tensor[], { axis }: Along) => ({
-    shape: inputs[0].shape.map((dim, d) => (d === axis ? inputs.reduce((n, x) => n + x.shape[d], 0) : dim)),
+    shape: inputs[0].dims.map((dim, d) => (d === axis ? inputs.reduce((n, x) => n + x.dims[d], 0) : dim)),
   }),
   run: (_, inputs, y, { axis }) => {
     let start = 0
     for (const x of inputs) {
-      copyInto(x, y, x.shape, y.strides, start * y.strides[axis])
-      start += x.shape[axis]
+      copyInto(x, y, x.dims, y.steps, start * y.steps[axis])
+      start += x.dims[axis]
     }
   },
   grad: (g, _, { axis, sizes }) => split(g, sizes, axis),
@@ -111,13 +111,13 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
   const a = axisOf('concat', axis, tensors[0].rank)
   for (const x of tensors as readonly Tensor[])
-    if (x.rank !== tensors[0].rank || x.shape.some((dim, d) => d !== a && dim !== tensors[0].shape[d]))
+    if (x.rank !== tensors[0].rank || x.dims.some((dim, d) => d !== a && dim !== tensors[0].dims[d]))
       throw new ShapeError(
         'concat',
-        `shapes must be equal except along axis ${a}, got ${tensors.map(t => format(t.shape)).join(' and ')}`,
+        `shapes must be equal except along axis ${a}, got ${tensors.map(t => format(t.dims)).join(' and ')}`,
       )
   const inputs = common('concat', tensors)
-  const p = { axis: a, sizes: inputs.map(x => x.shape[a]) }
+  const p = { axis: a, sizes: inputs.map(x => x.dims[a]) }
   return apply(concatRule, inputs, p)
 }
 
@@ -132,8 +132,8 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))
-  if (tensors.some(x => !sameShape(x.shape, tensors[0].shape)))
-    throw new ShapeError('stack', `shapes must be equal, got ${tensors.map(t => format(t.shape)).join(' and ')}`)
+  if (tensors.some(x => !sameShape(x.dims, tensors[0].dims)))
+    throw new ShapeError('stack', `shapes must be equal, got ${tensors.map(t => format(t.dims)).join(' and ')}`)
   return concat(
     tensors.map(x => unsqueeze(x, axis)),
     axisOf('stack', axis, tensors[0].rank + 1),
@@ -147,13 +147,13 @@ interface Padding {
 const padRule: Rule<Padding> = rule({
   name: 'pad',
   strided: true,
-  output: ([x], { pads }) => ({ shape: x.shape.map((dim, d) => dim + pads[d][0] + pads[d][1]) }),
+  output: ([x], { pads }) => ({ shape: x.dims.map((dim, d) => dim + pads[d][0] + pads[d][1]) }),
   run: (k, [x], y, { pads, value }) => {
     k.fill(whole(y), value)
-    const offset = pads.reduce((at, [before], d) => at + before * y.strides[d], 0)
-    copyInto(x, y, x.shape, y.strides, x.size ? offset : 0)
+    const offset = pads.reduce((at, [before], d) => at + before * y.steps[d], 0)
+    copyInto(x, y, x.dims, y.steps, x.size ? offset : 0)
   },
-  grad: (g, _, { pads }) => [slice(g, ...pads.map(([before, after], d): Range => [before, g.shape[d] - after]))],
+  grad: (g, _, { pads }) => [slice(g, ...pads.map(([before, after], d): Range => [before, g.dims[d] - after]))],
 })
 
 /** With `pads[d] = [before, after]` elements of `value` (0 unless given) put around dim d. */
@@ -177,7 +177,7 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
   const given = checkShape('tile', typeof counts === 'number' ? [counts] : counts)
   const rank = Math.max(given.length, x.rank)
   const full = [...new Array<number>(rank - given.length).fill(1), ...given]
-  const base: number[] = [...new Array<number>(rank - x.rank).fill(1), ...x.shape]
+  const base: number[] = [...new Array<number>(rank - x.rank).fill(1), ...x.dims]
   // [a, b] → [1, a, 1, b] → [ca, a, cb, b] → [ca·a, cb·b]
   const spread = expand(
     reshape(
@@ -200,12 +200,12 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
   checkTensor('repeat', x)
   checkShape('repeat', [count])
   const a = axisOf('repeat', axis, x.rank)
-  const shape = [...x.shape.slice(0, a + 1), count, ...x.shape.slice(a + 1)]
+  const shape = [...x.dims.slice(0, a + 1), count, ...x.dims.slice(a + 1)]
   return own(
     x,
     reshape(
       expand(unsqueeze(x, a + 1), shape),
-      x.shape.map((dim, d) => (d === a ? dim * count : dim)),
+      x.dims.map((dim, d) => (d === a ? dim * count : dim)),
     ),
   )
 }
@@ -220,14 +220,14 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
 export function assign_(x: Tensor, value: TensorLike): Tensor {
   checkTensor('assign_', x)
   refuseRecorded('assign_', x)
-  if (overlaps(x.shape, x.strides))
+  if (overlaps(x.dims, x.steps))
     throw new StateError('assign_', 'elements of an expanded view share memory', 'change a clone() of it')
   if (isTensor(value)) refuseRecorded('assign_', value, 'a value that requires a gradient would lose it')
   tidy(() => {
     const [, given] = pair('assign_', x, value)
     const source = convert(given, x.dtype)
     const from = isTensor(value) && source.storage === x.storage ? clone(source) : source
-    const view = sameShape(from.shape, x.shape) ? from : expand(from, x.shape)
+    const view = sameShape(from.dims, x.dims) ? from : expand(from, x.dims)
     x.storage.stream.as('assign_', () => copyTo(view.detach(), x, 'assign'))
   })
   x.storage.written('assign_')

@@ -147,7 +147,7 @@ interface Draw {
 
 const dropoutRule: Rule<Draw> = rule({
   name: 'dropout',
-  output: ([x]) => ({ shape: x.shape }),
+  output: ([x]) => ({ shape: x.dims }),
   run: (k, [x], y, { p, seed, offset }) => k.dropout(x, y, p, seed, offset),
   // The same draw again: y = m ⊙ x ⇒ ∂x = m ⊙ g, and no mask is kept.
   grad: (g, _, draw) => [apply(dropoutRule, [g], draw)],

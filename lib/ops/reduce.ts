@@ -39,23 +39,23 @@ export function plan(
   checkTensor(op, x)
   checkOptions(op, options, known)
   const list = axesOf(op, axes, x.rank)
-  const kept = x.shape.map((dim, d) => (list.includes(d) ? 1 : dim))
-  return { axes: list, kept, shape: options?.keepDims ? kept : x.shape.filter((_, d) => !list.includes(d)) }
+  const kept = x.dims.map((dim, d) => (list.includes(d) ? 1 : dim))
+  return { axes: list, kept, shape: options?.keepDims ? kept : x.dims.filter((_, d) => !list.includes(d)) }
 }
 
 /** The operand with kept dims first and reduced dims last, each part with as few dims as possible; and the number kept. */
 function arranged(x: Tensor, axes: readonly number[]): [Operand, number] {
-  const pick = (wanted: boolean) => x.shape.flatMap((_, d) => (axes.includes(d) === wanted ? [d] : []))
+  const pick = (wanted: boolean) => x.dims.flatMap((_, d) => (axes.includes(d) === wanted ? [d] : []))
   const merged = (dims: readonly number[]) =>
     coalesce(
-      dims.map(d => x.shape[d]),
-      [dims.map(d => x.strides[d])],
+      dims.map(d => x.dims[d]),
+      [dims.map(d => x.steps[d])],
     )
   const [kept, reduced] = [merged(pick(false)), merged(pick(true))]
-  const shape = [...kept.dims, ...reduced.dims]
-  if (shape.length > 6) return written(x, pick(false), pick(true))
+  const dims = [...kept.dims, ...reduced.dims]
+  if (dims.length > 6) return written(x, pick(false), pick(true))
   return [
-    { storage: x.storage, offset: x.offset, shape, strides: [...kept.strides[0], ...reduced.strides[0]] },
+    { storage: x.storage, offset: x.offset, dims, steps: [...kept.strides[0], ...reduced.strides[0]] },
     kept.dims.length,
   ]
 }
@@ -64,11 +64,11 @@ function arranged(x: Tensor, axes: readonly number[]): [Operand, number] {
 function written(x: Tensor, kept: readonly number[], reduced: readonly number[]): [Operand, number] {
   const order = [...kept, ...reduced]
   const view = noGrad(() => x.permute(order))
-  const y = empty('contiguous', view.shape, x.dtype, x.storage.stream)
+  const y = empty('contiguous', view.dims, x.dtype, x.storage.stream)
   copyTo(view, y)
   view.dispose()
-  const shape = [sizeOf(kept.map(d => x.shape[d])), sizeOf(reduced.map(d => x.shape[d]))]
-  return [{ storage: y.storage, offset: 0, shape, strides: [shape[1], 1] }, 1]
+  const dims = [sizeOf(kept.map(d => x.dims[d])), sizeOf(reduced.map(d => x.dims[d]))]
+  return [{ storage: y.storage, offset: 0, dims, steps: [dims[1], 1] }, 1]
 }
 
 type Fold = 'prod' | 'max' | 'min' | 'argmax' | 'argmin' | 'any' | 'all'
@@ -89,7 +89,7 @@ function reduction({ name, kernel, result, saves, grad, noGrad }: Reduction): Ru
     output: (_, p) => ({ shape: p.shape, dtype: result }),
     run: (k, [x], y, p) => {
       const [view, kept] = arranged(x, p.axes)
-      if (kernel === 'sum') k.sum(view, y, kept, name === 'mean' ? sizeOf(x.shape) / sizeOf(y.shape) : 1)
+      if (kernel === 'sum') k.sum(view, y, kept, name === 'mean' ? sizeOf(x.dims) / sizeOf(y.dims) : 1)
       else k[kernel](view, y, kept)
     },
     saves,
@@ -102,10 +102,10 @@ function reduction({ name, kernel, result, saves, grad, noGrad }: Reduction): Ru
 const restored = (g: Tensor, p: Plan): Tensor => reshape(g, p.kept)
 
 function notEmpty(op: string, x: Tensor, p: Plan): void {
-  if (p.axes.some(d => x.shape[d] === 0))
+  if (p.axes.some(d => x.dims[d] === 0))
     throw new ShapeError(
       op,
-      `shape ${format(x.shape)} has no elements along the reduced axes`,
+      `shape ${format(x.dims)} has no elements along the reduced axes`,
       'the result would be undefined',
     )
 }
@@ -169,7 +169,7 @@ const meanRule: Rule<Plan> = reduction({
   name: 'mean',
   kernel: 'sum',
   saves: { inputs: [0] },
-  grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.shape) / sizeOf(p.kept)),
+  grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.dims) / sizeOf(p.kept)),
 })
 /** The arithmetic mean over `axes`. Of nothing: NaN. */
 export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
@@ -203,7 +203,7 @@ kernels(
 // ∂∏x/∂xₖ is the product of the others, also where some are 0.
 const prodGradRule: Rule<Slices> = rule({
   name: 'prodGrad',
-  output: ([, x]) => ({ shape: x.shape }),
+  output: ([, x]) => ({ shape: x.dims }),
   run: (k, [g, x], dx, { outer, n, inner }) => k.prodGrad(g, x, dx, outer, n, inner),
   definition: ([g, x], { axis }) => mul(g, div(prod(x, axis, { keepDims: true }), x)),
 })
@@ -212,15 +212,15 @@ const prodRule: Rule<Plan> = reduction({
   kernel: 'prod',
   saves: { inputs: [0] },
   grad: (g, { inputs: [x] }, p) => {
-    if (p.axes.length === 1) return apply(prodGradRule, [restored(g, p), x], slicesOf('prod', x.shape, p.axes[0]))
+    if (p.axes.length === 1) return apply(prodGradRule, [restored(g, p), x], slicesOf('prod', x.dims, p.axes[0]))
     // Several axes are moved to the end and seen as one.
-    const order = [...x.shape.keys()].filter(d => !p.axes.includes(d)).concat(p.axes)
-    const rest = x.shape.filter((_, d) => !p.axes.includes(d))
+    const order = [...x.dims.keys()].filter(d => !p.axes.includes(d)).concat(p.axes)
+    const rest = x.dims.filter((_, d) => !p.axes.includes(d))
     const flat = reshape(x.permute(order), [...rest, -1])
-    const dx = apply(prodGradRule, [reshape(g, [...rest, 1]), flat], slicesOf('prod', flat.shape, -1))
+    const dx = apply(prodGradRule, [reshape(g, [...rest, 1]), flat], slicesOf('prod', flat.dims, -1))
     return reshape(
       dx,
-      order.map(d => x.shape[d]),
+      order.map(d => x.dims[d]),
     ).permute(order.map((_, d) => order.indexOf(d)))
   },
 })
@@ -338,7 +338,7 @@ export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 /** log Σ exp x over `axes`, without overflow. */
 export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   const p = plan('logSumExp', x, axes, options)
-  if (p.axes.some(d => x.shape[d] === 0)) return log(sum(exp(x), axes, options)) // −∞: there is no largest value
+  if (p.axes.some(d => x.dims[d] === 0)) return log(sum(exp(x), axes, options)) // −∞: there is no largest value
   const top = max(x, axes, { keepDims: true }).detach()
   const shift = where(isFinite(top), top, 0)
   return reshape(add(log(sum(exp(sub(x, shift)), axes, { keepDims: true })), shift), p.shape)
@@ -347,6 +347,6 @@ export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 /** @internal Sums a gradient down to the shape that was broadcast. */
 export function sumTo(g: Tensor, shape: Shape): Tensor {
   const lead = g.rank - shape.length
-  const axes = g.shape.flatMap((dim, d) => (d < lead || (shape[d - lead] === 1 && dim !== 1) ? [d] : []))
+  const axes = g.dims.flatMap((dim, d) => (d < lead || (shape[d - lead] === 1 && dim !== 1) ? [d] : []))
   return axes.length === 0 ? g : reshape(sum(g, axes, { keepDims: true }), shape)
 }

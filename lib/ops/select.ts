@@ -23,10 +23,10 @@ function search(op: string, mask: Tensor): { positions: Tensor; found: Tensor } 
 function maskFor(x: Tensor, mask: Tensor): Tensor {
   checkTensor('maskSelect', x)
   checkTensor('maskSelect', mask, 'mask')
-  if (sameShape(x.shape, mask.shape)) return mask
+  if (sameShape(x.dims, mask.dims)) return mask
   if (mask.rank > x.rank)
-    throw new ShapeError('maskSelect', `mask ${format(mask.shape)} has more dims than ${format(x.shape)}`)
-  return expand(mask, x.shape)
+    throw new ShapeError('maskSelect', `mask ${format(mask.dims)} has more dims than ${format(x.dims)}`)
+  return expand(mask, x.dims)
 }
 
 const pick = (x: Tensor, positions: Tensor, count: number): Tensor =>
@@ -60,14 +60,14 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
   const { stream } = x.storage
   return holding([positions, found], async () => {
     const all = (await positions.data()) as Int32Array
-    return unravel(stream, x.shape, all.subarray(0, await found.item()))
+    return unravel(stream, x.dims, all.subarray(0, await found.item()))
   })
 }
 /** As `nonzero`, but blocks until the values are known. */
 export function nonzeroSync(x: Tensor): Tensor {
   const { positions, found } = search('nonzero', x)
   const all = positions.dataSync() as Int32Array
-  return unravel(x.storage.stream, x.shape, all.subarray(0, found.itemSync()))
+  return unravel(x.storage.stream, x.dims, all.subarray(0, found.itemSync()))
 }
 
 /** Flat positions as rows of indices. */

@@ -64,13 +64,13 @@ function family(
   const kernel = `${name}Grad` as const
   const gradRule: Rule<Slices> = rule({
     name: kernel,
-    output: ([g]) => ({ shape: g.shape }),
+    output: ([g]) => ({ shape: g.dims }),
     run: (k, [g, y], dx, { outer, n, inner }) => k[kernel](g, y, dx, outer, n, inner),
     definition: ([g, y], { axis }) => gradient(g, y, axis),
   })
   const self: Rule<Slices> = rule({
     name,
-    output: ([x]) => ({ shape: x.shape }),
+    output: ([x]) => ({ shape: x.dims }),
     run: (k, [x], y, { outer, n, inner }) => k[name](x, y, outer, n, inner),
     saves: { output: true },
     grad: (g, { y }, p) => [apply(gradRule, [g, y], p)],
@@ -78,7 +78,7 @@ function family(
   })
   return ((x: Tensor, axis = -1) => {
     checkTensor(name, x)
-    return applyTo(self, [x], [cast(x, floatOf(x.dtype))], slicesOf(name, x.shape, axis))
+    return applyTo(self, [x], [cast(x, floatOf(x.dtype))], slicesOf(name, x.dims, axis))
   }) as SameShape<[axis?: number]>
 }
 

@@ -70,7 +70,7 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
   return rule({
     name: kernel,
     strided: true,
-    output: ([g]) => ({ shape: g.shape }),
+    output: ([g]) => ({ shape: g.dims }),
     run: (k, inputs, dx, { a, b }) => {
       const [g, v] = aligned([...inputs, dx])
       k[kernel](g, v, dx, a, b)
@@ -92,7 +92,7 @@ function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tens
   const self: Rule<Parameters> = rule({
     name,
     strided: true,
-    output: ([x]) => ({ shape: x.shape }),
+    output: ([x]) => ({ shape: x.dims }),
     run: (k, [x], y, { a, b }) => k[kernel](aligned([x, y])[0], y, a, b),
     saves,
     grad: (g, { inputs, y }, p) => [

@@ -39,12 +39,12 @@ const reshapeGradient: Gradient<From> = rule({ name: 'reshape', grad: (g, _, { f
 export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
   checkTensor('reshape', x)
   const to = resolve(x, shape)
-  const strides = reshapedStrides(x.shape, x.strides, to)
+  const strides = reshapedStrides(x.dims, x.steps, to)
   const base = strides ? x : contiguous(x)
   const y = view(
     reshapeGradient,
     base,
-    { from: x.shape },
+    { from: x.dims },
     { shape: to, strides: strides ?? stridesOf(to), offset: base.offset },
   )
   if (base !== x) base.dispose()
@@ -56,11 +56,12 @@ function resolve(x: Tensor, shape: Shape): Shape {
   const rest = checkShape('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
   const known = sizeOf(rest)
   if (open < 0) {
-    if (known === x.size) return [...rest]
-  } else if (known > 0 && x.size % known === 0) return shape.map((dim, d) => (d === open ? x.size / known : dim))
+    if (known === x.size) return rest
+  } else if (known > 0 && x.size % known === 0)
+    return Array.from(shape, (dim, d) => (d === open ? x.size / known : dim))
   throw new ShapeError(
     'reshape',
-    `cannot see ${format(x.shape)} (${x.size} elements) as ${format(shape)}`,
+    `cannot see ${format(x.dims)} (${x.size} elements) as ${format(shape)}`,
     'the number of elements must stay the same',
   )
 }
@@ -70,7 +71,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
   checkTensor('flatten', x)
   if (x.rank === 0) return reshape(x, [1])
   const [a, b] = [axisOf('flatten', start, x.rank), axisOf('flatten', end, x.rank)]
-  return reshape(x, [...x.shape.slice(0, a), sizeOf(x.shape.slice(a, b + 1)), ...x.shape.slice(b + 1)])
+  return reshape(x, [...x.dims.slice(0, a), sizeOf(x.dims.slice(a, b + 1)), ...x.dims.slice(b + 1)])
 }
 
 interface Order {
@@ -96,7 +97,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
     permuteGradient,
     x,
     { order: full },
-    { shape: full.map(d => x.shape[d]), strides: full.map(d => x.strides[d]), offset: x.offset },
+    { shape: full.map(d => x.dims[d]), strides: full.map(d => x.steps[d]), offset: x.offset },
   )
 }
 
@@ -104,11 +105,11 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   checkTensor('transpose', x)
   if (x.rank < 2 && a === -2 && b === -1)
-    throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.shape)}`)
+    throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.dims)}`)
   const [i, j] = [axisOf('transpose', a, x.rank), axisOf('transpose', b, x.rank)]
   return permute(
     x,
-    x.shape.map((_, d) => (d === i ? j : d === j ? i : d)),
+    x.dims.map((_, d) => (d === i ? j : d === j ? i : d)),
   )
 }
 
@@ -119,18 +120,18 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   checkTensor('expand', x)
   const to = checkShape(
     'expand',
-    shape.map((dim, d) => (dim === -1 ? (x.shape[d - shape.length + x.rank] ?? -1) : dim)),
+    shape.map((dim, d) => (dim === -1 ? (x.dims[d - shape.length + x.rank] ?? -1) : dim)),
   )
   const lead = to.length - x.rank
-  if (lead < 0 || x.shape.some((dim, d) => dim !== 1 && dim !== to[d + lead]))
+  if (lead < 0 || x.dims.some((dim, d) => dim !== 1 && dim !== to[d + lead]))
     throw new ShapeError(
       'expand',
-      `shape ${format(x.shape)} cannot be expanded to ${format(shape)}`,
+      `shape ${format(x.dims)} cannot be expanded to ${format(shape)}`,
       'only dims of size 1 can',
     )
   return view(expandGradient, x, null, {
     shape: to,
-    strides: broadcastStrides(x.shape, x.strides, to),
+    strides: broadcastStrides(x.dims, x.steps, to),
     offset: x.offset,
   })
 }
@@ -140,12 +141,12 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   checkTensor('squeeze', x)
   const named =
     axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
-  const wrong = named?.find(d => x.shape[d] !== 1)
+  const wrong = named?.find(d => x.dims[d] !== 1)
   if (wrong !== undefined)
-    throw new ShapeError('squeeze', `axis ${wrong} has size ${x.shape[wrong]}, not 1, in shape ${format(x.shape)}`)
+    throw new ShapeError('squeeze', `axis ${wrong} has size ${x.dims[wrong]}, not 1, in shape ${format(x.dims)}`)
   return reshape(
     x,
-    x.shape.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)),
+    x.dims.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)),
   )
 }
 
@@ -153,7 +154,7 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   checkTensor('unsqueeze', x)
   const at = axisOf('unsqueeze', axis, x.rank + 1)
-  return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])
+  return reshape(x, [...x.dims.slice(0, at), 1, ...x.dims.slice(at)])
 }
 
 /** One index (the dim goes away), `[start, end, step?]` as in Python, or null for the whole dim. */
@@ -190,7 +191,7 @@ const scatterSlice: Rule<Cut> = rule({
 export function slice(x: Tensor, ...ranges: Range[]): Tensor {
   checkTensor('slice', x)
   const own = ranges.map(range => (Array.isArray(range) ? ([...range] as unknown as Range) : range))
-  return view(sliceGradient, x, { ranges: own, from: x.shape }, sliceLayout(x, own))
+  return view(sliceGradient, x, { ranges: own, from: x.dims }, sliceLayout(x, own))
 }
 
 function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {
@@ -198,19 +199,19 @@ function sliceLayout(x: Tensor, ranges: readonly Range[]): Layout {
   const shape: number[] = []
   const strides: number[] = []
   let offset = x.offset
-  x.shape.forEach((n, d) => {
+  x.dims.forEach((n, d) => {
     const range = ranges[d] ?? null
     if (typeof range === 'number') {
       const i = range < 0 ? range + n : range
       if (!Number.isInteger(i) || i < 0 || i >= n)
         throw new ShapeError('slice', `index ${range} is outside axis ${d} of size ${n}`)
-      offset += i * x.strides[d]
+      offset += i * x.steps[d]
       return
     }
     const { start, length, step } = bounds(range, n)
-    offset += start * x.strides[d]
+    offset += start * x.steps[d]
     shape.push(length)
-    strides.push(step * x.strides[d])
+    strides.push(step * x.steps[d])
   })
   return { shape, strides, offset: sizeOf(shape) === 0 ? x.offset : offset }
 }
@@ -233,7 +234,7 @@ function bounds(range: Exclude<Range, number>, n: number): { start: number; leng
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   checkTensor('split', x)
   const a = axisOf('split', axis, x.rank)
-  const n = x.shape[a]
+  const n = x.dims[a]
   if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0))
     throw new ShapeError('split', `the size of a piece must be a whole number above 0, got ${sizes}`)
   const list =
@@ -256,5 +257,5 @@ const flipped = (shape: Shape, axes: readonly number[]): Range[] =>
 export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
   checkTensor('flip', x)
   const list = (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('flip', a, x.rank))
-  return slice(x, ...flipped(x.shape, list))
+  return slice(x, ...flipped(x.dims, list))
 }

@@ -15,8 +15,8 @@ import { type Hears, type Settled, Tickets, userUnit } from './tickets.js'
 export interface Operand {
   readonly storage: Storage
   readonly offset: number
-  readonly shape: readonly number[]
-  readonly strides: readonly number[]
+  readonly dims: readonly number[]
+  readonly steps: readonly number[]
 }
 
 /** A number that a later replay may change; in a record it stands as an index. */
@@ -142,9 +142,9 @@ export class Stream {
       else {
         const operand = args[i] as Operand
         if (operand.storage.stream !== this) this.refuseForeign(operand)
-        length += isStrided(use) ? 3 + 2 * operand.shape.length : 3
+        length += isStrided(use) ? 3 + 2 * operand.dims.length : 3
         if (parameters[i].dtype === 'T') dtype ??= operand.storage.dtype
-        elements += sizeOf(operand.shape)
+        elements += sizeOf(operand.dims)
       }
     }
     this.checkDtype(row, dtype!)
@@ -165,13 +165,13 @@ export class Stream {
         words[at++] = arg.storage.handle
         words[at++] = arg.offset
         if (isStrided(use)) {
-          words[at++] = arg.shape.length
-          for (const dim of arg.shape) words[at++] = dim
-          for (const stride of arg.strides) words[at++] = stride
-        } else words[at++] = sizeOf(arg.shape)
+          words[at++] = arg.dims.length
+          for (const dim of arg.dims) words[at++] = dim
+          for (const stride of arg.steps) words[at++] = stride
+        } else words[at++] = sizeOf(arg.dims)
       }
     }
-    if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).shape) * (args[0] as Operand).shape.at(-1)!
+    if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).dims) * (args[0] as Operand).dims.at(-1)!
     this.complete(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
   }
 

@@ -32,20 +32,21 @@ export interface DenseOptions extends InputShape {
   useBias?: boolean
 }
 
-function checkInput(layer: string, options: InputShape): void {
-  if (options.inputShape !== undefined) checkShape(layer, options.inputShape)
+/** The shape of one sample, if it was given. */
+function inputOf(layer: string, { inputShape }: InputShape): Shape | undefined {
+  return inputShape === undefined ? undefined : Object.freeze(checkShape(layer, inputShape))
 }
 
 /** A fully connected layer. Weights start Glorot-uniform, the bias from 0, as in Keras. */
 export function dense(units: number, options: DenseOptions = {}): LayerSpec {
   checkOptions('dense', options, ['inputShape', 'activation', 'useBias'])
   checkCount('dense', 'units', units)
-  checkInput('dense', options)
+  const inputShape = inputOf('dense', options)
   const { activation = 'linear', useBias = true } = options
   if (typeof activation === 'string') activationNamed('dense', activation)
   return {
     name: 'dense',
-    inputShape: options.inputShape,
+    inputShape,
     build: (input, { device, generator }) => {
       if (input.length === 0)
         throw new ShapeError('dense', 'samples must have at least one dim, got scalars', 'reshape the data to [n, 1]')
@@ -77,10 +78,10 @@ export function dropout(rate: number): LayerSpec {
 /** Samples as vectors. */
 export function flatten(options: InputShape = {}): LayerSpec {
   checkOptions('flatten', options, ['inputShape'])
-  checkInput('flatten', options)
+  const inputShape = inputOf('flatten', options)
   return {
     name: 'flatten',
-    inputShape: options.inputShape,
+    inputShape,
     build: input => ({ modules: [new nn.Flatten()], output: [sizeOf(input)] }),
   }
 }
@@ -88,10 +89,10 @@ export function flatten(options: InputShape = {}): LayerSpec {
 /** Learned vectors for int32 indices: [… ] → [… , width]. Starts uniform in ±0.05, as in Keras. */
 export function embedding(count: number, width: number, options: InputShape = {}): LayerSpec {
   checkOptions('embedding', options, ['inputShape'])
-  checkInput('embedding', options)
+  const inputShape = inputOf('embedding', options)
   return {
     name: 'embedding',
-    inputShape: options.inputShape,
+    inputShape,
     build: (input, { device, generator }) => {
       const layer = new nn.Embedding(count, width, { device, generator })
       nn.init.uniform_(layer.weight, -0.05, 0.05, { generator })

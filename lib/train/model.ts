@@ -109,7 +109,7 @@ export class Model {
     this.context = { device: options.device, generator: options.generator ?? defaultGenerator() }
     if (of instanceof Module) this.built = of
     else if (Array.isArray(of) && of.length > 0) {
-      this.specs = of
+      this.specs = [...of]
       checkLayers(of)
       const shape = of[0].inputShape
       if (shape) this.build(shape)
