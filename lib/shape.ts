@@ -61,13 +61,19 @@ export function format(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }
 
+/** A list of sizes that a user gave, not the dims of one tensor, as a copy. */
+export function checkSizes(op: string, given: unknown, expected = 'an array of sizes'): number[] {
+  if (!Array.isArray(given)) throw new ShapeError(op, `expected ${expected}, got ${describe(given)}`)
+  const sizes: number[] = Array.from(given)
+  for (let i = 0; i < sizes.length; i++)
+    if (!Number.isSafeInteger(sizes[i]) || sizes[i] < 0)
+      throw new ShapeError(op, `sizes must be whole numbers of at least 0, got ${describe(sizes[i])} at position ${i}`)
+  return sizes
+}
+
 /** A shape that a user gave, as a copy: later changes to theirs have no effect. */
 export function checkShape(op: string, given: unknown): number[] {
-  if (!Array.isArray(given)) throw new ShapeError(op, `expected a shape (an array of sizes), got ${describe(given)}`)
-  const shape: number[] = Array.from(given)
-  for (const dim of shape)
-    if (!Number.isSafeInteger(dim) || dim < 0)
-      throw new ShapeError(op, `sizes must be whole numbers of at least 0, got [${shape.map(String).join(', ')}]`)
+  const shape = checkSizes(op, given, 'a shape (an array of sizes)')
   if (!Number.isSafeInteger(sizeOf(shape))) throw new ShapeError(op, `shape ${format(shape)} has too many elements`)
   return shape
 }
@@ -121,6 +127,7 @@ export function broadcastStrides(shape: Shape, strides: readonly number[], to: S
 export function coalesce(shape: Shape, all: readonly (readonly number[])[]): { dims: number[]; strides: number[][] } {
   const dims: number[] = []
   const strides: number[][] = all.map(() => [])
+  if (shape.includes(0)) return { dims: [0], strides: all.map(() => [1]) } // of nothing, one dim shows all
   for (let d = 0; d < shape.length; d++) {
     if (shape[d] === 1) continue
     const last = dims.length - 1

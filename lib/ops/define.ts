@@ -243,9 +243,9 @@ export function copyTo(x: Tensor, y: Tensor, kernel: 'copy' | 'assign' = 'copy')
   }
 }
 
-/** Copies into a window of a fresh result. */
+/** Copies into a window of a fresh result. An empty one may lie beyond its end, and is anywhere. */
 export function copyInto(x: Tensor, y: Tensor, shape: Shape, strides: readonly number[], offset: number): void {
-  const window = new Tensor(y.storage.retain(), shape, strides, offset)
+  const window = new Tensor(y.storage.retain(), shape, strides, sizeOf(shape) === 0 ? 0 : offset)
   copyTo(x, window)
   window.dispose()
 }

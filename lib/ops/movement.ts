@@ -3,7 +3,7 @@ import { type Buf, checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
 import type { Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
-import { axisOf, checkShape, format, isContiguous, overlaps, type Shape, sameShape } from '../shape.js'
+import { axisOf, checkSizes, format, isContiguous, overlaps, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
   aligned,
@@ -151,7 +151,7 @@ const padRule: Rule<Padding> = rule({
   run: (k, [x], y, { pads, value }) => {
     k.fill(whole(y), value)
     const offset = pads.reduce((at, [before], d) => at + before * y.steps[d], 0)
-    copyInto(x, y, x.dims, y.steps, x.size ? offset : 0)
+    copyInto(x, y, x.dims, y.steps, offset)
   },
   grad: (g, _, { pads }) => [slice(g, ...pads.map(([before, after], d): Range => [before, g.dims[d] - after]))],
 })
@@ -161,8 +161,8 @@ export function pad(x: Tensor, pads: readonly (readonly [number, number])[], opt
   checkTensor('pad', x)
   checkOptions('pad', options, ['value'])
   if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2))
-    throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${JSON.stringify(pads)}`)
-  checkShape('pad', pads.flat())
+    throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${describe(pads)}`)
+  checkSizes('pad', pads.flat())
   const { value = 0 } = options
   if (typeof value !== 'number') throw new OptionError('pad', `value must be a number, got ${describe(value)}`)
   return apply(padRule, [x], { pads: pads.map(([before, after]) => [before, after] as const), value })
@@ -174,7 +174,7 @@ const own = (x: Tensor, y: Tensor): Tensor => (y.storage === x.storage ? clone(y
 /** The whole tensor repeated counts[d] times along dim d; extra counts are new leading dims. */
 export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
   checkTensor('tile', x)
-  const given = checkShape('tile', typeof counts === 'number' ? [counts] : counts)
+  const given = checkSizes('tile', typeof counts === 'number' ? [counts] : counts)
   const rank = Math.max(given.length, x.rank)
   const full = [...new Array<number>(rank - given.length).fill(1), ...given]
   const base: number[] = [...new Array<number>(rank - x.rank).fill(1), ...x.dims]
@@ -198,7 +198,7 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
 /** Each element repeated `count` times along `axis`, as NumPy's repeat. */
 export function repeat(x: Tensor, count: number, axis: number): Tensor {
   checkTensor('repeat', x)
-  checkShape('repeat', [count])
+  checkSizes('repeat', [count])
   const a = axisOf('repeat', axis, x.rank)
   const shape = [...x.dims.slice(0, a + 1), count, ...x.dims.slice(a + 1)]
   return own(

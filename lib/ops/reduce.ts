@@ -216,7 +216,7 @@ const prodRule: Rule<Plan> = reduction({
     // Several axes are moved to the end and seen as one.
     const order = [...x.dims.keys()].filter(d => !p.axes.includes(d)).concat(p.axes)
     const rest = x.dims.filter((_, d) => !p.axes.includes(d))
-    const flat = reshape(x.permute(order), [...rest, -1])
+    const flat = reshape(x.permute(order), [...rest, sizeOf(p.axes.map(d => x.dims[d]))])
     const dx = apply(prodGradRule, [reshape(g, [...rest, 1]), flat], slicesOf('prod', flat.dims, -1))
     return reshape(
       dx,

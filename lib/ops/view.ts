@@ -4,6 +4,7 @@ import {
   axisOf,
   broadcastStrides,
   checkShape,
+  checkSizes,
   format,
   reshapedStrides,
   type Shape,
@@ -20,9 +21,9 @@ interface Layout {
   readonly offset: number
 }
 
-/** Another look at the same storage, recorded with its gradient. */
+/** Another look at the same storage, recorded with its gradient. One of nothing has the strides of a copy. */
 function view<P>(gradient: Gradient<P>, x: Tensor, p: P, { shape, strides, offset }: Layout): Tensor {
-  const y = new Tensor(x.storage.retain(), shape, strides, offset)
+  const y = new Tensor(x.storage.retain(), shape, shape.includes(0) ? stridesOf(shape) : strides, offset)
   record(gradient, [x], y, p)
   return y
 }
@@ -240,7 +241,7 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   const list =
     typeof sizes === 'number'
       ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
-      : checkShape('split', sizes)
+      : checkSizes('split', sizes)
   const total = list.reduce((sum, size) => sum + size, 0)
   if (total !== n) throw new ShapeError('split', `sizes ${format(list)} add up to ${total}, but axis ${a} has ${n}`)
   let start = 0

@@ -43,6 +43,11 @@ export const cases: readonly Case[] = [
     run: (...x) => concat(x),
     throws: /^concat: shapes must be equal except along axis 0, got \[2, 3\] and \[2, 4\]/,
   }),
+  of('concat', [real([0, 2]), real([0, 3])], {
+    run: (...x) => concat(x, 1),
+    shape: [0, 5],
+    note: 'nothing beside nothing',
+  }),
   of('concat', [], { run: () => concat([]), throws: /^concat: expected a list of at least one tensor/ }),
   of('stack', [real([2, 3]), real([2, 3])], { run: (...x) => stack(x, 1), shape: [2, 2, 3] }),
   of('stack', [real([2]), real([3])], {

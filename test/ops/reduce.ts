@@ -9,6 +9,11 @@ const keep = { keepDims: true }
 const not0 = { low: 0.4, high: 1.6 }
 
 const everyReduction: Case[] = [
+  ...[...sums, 'prod'].flatMap(op => [
+    of(op, [real([0, 2, 3])], { args: [[1, 2]], shape: [0] }),
+    of(op, [real([2, 0, 3])], { args: [[0, 2]], shape: [0] }),
+    of(op, [real([2, 0, 3])], { args: [[0, 1]], shape: [3], noSecond: 'not finite' }),
+  ]),
   ...[...sums, ...folds].flatMap(op => [
     // A maximum over nothing is refused.
     ...lanes
