@@ -115,7 +115,7 @@ describe.each(devices)('%s', device => {
     ).toBeCloseTo(2 / 3)
     await expect(
       metrics.classificationReport(tensor([5], { device, dtype: 'int32' }), tensor([0], { device, dtype: 'int32' }), 2),
-    ).rejects.toThrow(/oneHot: index 5/)
+    ).rejects.toThrow(/classificationReport: index 5/)
   })
 })
 

@@ -1,17 +1,17 @@
 import { zeros } from '../creation.js'
-import { isFloating } from '../dtype.js'
-import { checkOptions, ShapeError } from '../errors.js'
+import { checkOptions } from '../errors.js'
 import { checkCount } from '../nn/module.js'
 import { add } from '../ops/binary.js'
-import { checkTensor } from '../ops/define.js'
+import { cast } from '../ops/define.js'
 import { oneHot } from '../ops/embedding.js'
 import { matmul } from '../ops/matmul.js'
-import { argmax } from '../ops/reduce.js'
-import { reshape, transpose } from '../ops/view.js'
+import { assign_ } from '../ops/movement.js'
+import { transpose } from '../ops/view.js'
 import type { Device } from '../runtime/device.js'
+import { inOp } from '../runtime/source.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { classesOf } from './classes.js'
 
 /** Scores of one class. Those with nothing to count are 0. */
 export interface ClassScores {
@@ -34,6 +34,13 @@ export interface ClassificationReport {
   readonly macro: Omit<ClassScores, 'support'>
 }
 
+/** How many samples of each class (row) were taken for each (column): int32. */
+export function countsOf(op: string, predictions: Tensor, targets: Tensor, classes: number): Tensor {
+  checkCount(op, 'classes', classes)
+  const [p, t] = classesOf(op, predictions, targets, classes)
+  return inOp(op, () => cast(matmul(transpose(oneHot(t, classes)), oneHot(p, classes)), 'int32'))
+}
+
 /**
  * Counts predictions by true and predicted class. Counting happens on the device; `report()` reads the result.
  *
@@ -44,33 +51,23 @@ export interface ClassificationReport {
  */
 export class ConfusionMatrix {
   readonly size: number
-  private counts: Tensor
+  private readonly counts: Tensor
 
   constructor(classes: number, options: { device?: Device } = {}) {
     checkOptions('ConfusionMatrix', options, ['device'])
     this.size = checkCount('ConfusionMatrix', 'classes', classes)
-    this.counts = keep(zeros([classes, classes], options) as Tensor)
+    this.counts = keep(zeros([classes, classes], { ...options, dtype: 'int32' }) as Tensor)
   }
 
-  /** Adds a batch: predicted classes [n] as int32, or scores [n, classes], and true classes [n] as int32. */
+  /**
+   * Adds a batch of predictions and targets: class ids, scores, one-hot vectors or probabilities of class 1, as in
+   * `accuracy`. A batch with a class outside the range is left out, and the next `report()` says so, once.
+   */
   update(predictions: Tensor, targets: Tensor): void {
-    checkTensor('ConfusionMatrix', predictions, 'predictions')
-    checkTensor('ConfusionMatrix', targets, 'targets')
-    noGrad(() => {
-      const next = tidy(() => {
-        const predicted = isFloating(predictions.dtype) ? argmax(predictions, 1) : predictions
-        const t = reshape(targets, [-1])
-        const p = reshape(predicted, [-1])
-        if (p.size !== t.size)
-          throw new ShapeError(
-            'ConfusionMatrix',
-            `predictions and targets must be equally many, got ${format(predictions.shape)} and ${format(targets.shape)}`,
-          )
-        return add(this.counts, matmul(transpose(oneHot(t, this.size)), oneHot(p, this.size)))
-      })
-      this.counts.dispose()
-      this.counts = keep(next)
-    })
+    // In place: what fails while it runs changes nothing.
+    noGrad(() =>
+      tidy(() => assign_(this.counts, add(this.counts, countsOf('ConfusionMatrix', predictions, targets, this.size)))),
+    )
   }
 
   /** The counts, and the scores that follow from them. */

@@ -13,9 +13,23 @@ export function inLayer<T>(name: string, fn: () => T): T {
   }
 }
 
+let called = ''
+
+/** Issues commands in the name of what the user called: errors say `crossEntropy`, not the `gather` inside it. */
+export function inOp<T>(name: string, fn: () => T): T {
+  const before = called
+  called ||= name
+  try {
+    return fn()
+  } finally {
+    called = before
+  }
+}
+
 /** The op with its layer, and in debug mode the line of the program that called for it. */
 export function sourceOf(op: string, debug: boolean): string {
-  const where = path ? `${op} in ${path}` : op
+  const name = called || op
+  const where = path ? `${name} in ${path}` : name
   return debug ? `${where}, called ${callerLine()}` : where
 }
 
