@@ -98,6 +98,10 @@ template <class F> inline void forRange(Task& task, i64 n, i64 grain, const F& b
 // Elements that make sharing worth while: below, waking a thread costs more than it saves.
 constexpr i64 cheapGrain = 32768;
 
+// The longest chain of additions in float32. Longer sums go on in float64 and start a new chain: in one long chain the
+// rounding errors of equal numbers all point one way, and those of others add up too.
+constexpr i64 chainLength = 64;
+
 // ---- strided loops -------------------------------------------------------------------------------------------------
 
 inline i64 elements(const Layout& at, int from, int to) {

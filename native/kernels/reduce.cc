@@ -1,29 +1,33 @@
 // Reductions. x: [kept…, reduced…] → y: [kept…].                                              twin: lib/ops/reduce.ts
 //
-// Bits: the order of additions follows from the shape and strides alone. Values go into leaves of at most 4096, a leaf
-// into 4 vectors of partial sums, these into one by a pairwise tree; leaves are added in order in float64. Threads
-// only decide who computes a leaf. Column sums take blocks of 64 rows in order, then add the blocks.
+// Bits: the order of additions follows from the shape and strides alone. Values go into leaves, a leaf into 4 vectors of
+// partial sums, these into one by a pairwise tree; leaves are added in order in float64. Columns are added in chains of
+// rows, and these in float64. No chain in float32 is longer than `chainLength`, so errors do not grow with the number of
+// values. Threads only decide who computes a leaf. Products lose digits at every step: they are float64 throughout.
 #include "functions.h"
 
 namespace {
 
-constexpr i64 leafSize = 4096;
-constexpr i64 blockRows = 64;
+constexpr i64 leafSize = 4 * chainLength * V::lanes;
 
-// What distinguishes one reduction from another: the start value, and how to join two values.
+// What distinguishes one reduction from another: the start value, how to join two values, and how many are joined in
+// float32 before the result is joined in float64.
 struct Sum {
+  static constexpr i64 chain = chainLength;
   template <class T> static T start() { return 0; }
   static V join(V a, V b) { return a + b; }
   static W join(W a, W b) { return a + b; }
   static double join(double a, double b) { return a + b; }
 };
 struct Prod {
+  static constexpr i64 chain = 1;
   template <class T> static T start() { return 1; }
   static V join(V a, V b) { return a * b; }
   static W join(W a, W b) { return a * b; }
   static double join(double a, double b) { return a * b; }
 };
 struct Max {
+  static constexpr i64 chain = chainLength;
   template <class T> static T start();
   static V join(V a, V b) { return ::max(a, b); }
   static W join(W a, W b) { return fn::max(a, b); }
@@ -32,6 +36,7 @@ struct Max {
 template <> float Max::start<float>() { return -__builtin_inff(); }
 template <> int32_t Max::start<int32_t>() { return -2147483647 - 1; }
 struct Min {
+  static constexpr i64 chain = chainLength;
   template <class T> static T start();
   static V join(V a, V b) { return ::min(a, b); }
   static W join(W a, W b) { return fn::min(a, b); }
@@ -40,32 +45,53 @@ struct Min {
 template <> float Min::start<float>() { return __builtin_inff(); }
 template <> int32_t Min::start<int32_t>() { return 2147483647; }
 
-// One leaf. Lane values are joined pairwise: (0,1)(2,3)… then again.
-template <class Op> float leaf(const float* p, i64 n, i64 stride) {
-  constexpr int w = V::lanes;
-  const float s = Op::template start<float>();
-  V a = V::all(s), b = a, c = a, d = a;
-  const Run<float> run{p, stride};
-  i64 i = 0;
-  for (; i + 4 * w <= n; i += 4 * w) {
-    a = Op::join(a, run.at(i, w));
-    b = Op::join(b, run.at(i + w, w));
-    c = Op::join(c, run.at(i + 2 * w, w));
-    d = Op::join(d, run.at(i + 3 * w, w));
+// Of the vectors that it joins in order: lane by lane in float64.
+template <class Op> struct Totals {
+  double lanes[V::lanes];
+  Totals() { for (double& lane : lanes) lane = Op::template start<float>(); }
+  void join(V s) {
+    float part[V::lanes];
+    s.store(part);
+    for (int j = 0; j < V::lanes; j++) lanes[j] = Op::join(lanes[j], double(part[j]));
   }
-  for (; i + w <= n; i += w) a = Op::join(a, run.at(i, w));
-  float lanes[w];
-  Op::join(Op::join(a, b), Op::join(c, d)).store(lanes);
-  for (int half = w / 2; half; half /= 2)
-    for (int j = 0; j < half; j++) lanes[j] = float(Op::join(double(lanes[2 * j]), double(lanes[2 * j + 1])));
-  double total = lanes[0];
+  // Lanes are joined pairwise: (0,1)(2,3)… then again.
+  double all() {
+    for (int half = V::lanes / 2; half; half /= 2)
+      for (int j = 0; j < half; j++) lanes[j] = Op::join(lanes[2 * j], lanes[2 * j + 1]);
+    return lanes[0];
+  }
+};
+
+// One leaf.
+template <class Op> double leaf(const float* p, i64 n, i64 stride) {
+  constexpr int w = V::lanes;
+  const Run<float> run{p, stride};
+  double total = Op::template start<float>();
+  i64 i = 0;
+  if (n >= w) {
+    Totals<Op> totals;
+    if constexpr (Op::chain == 1) {
+      for (; i + w <= n; i += w) totals.join(run.at(i, w));
+    } else {
+      V a = V::all(float(total)), b = a, c = a, d = a;
+      for (; i + 4 * w <= n; i += 4 * w) {
+        a = Op::join(a, run.at(i, w));
+        b = Op::join(b, run.at(i + w, w));
+        c = Op::join(c, run.at(i + 2 * w, w));
+        d = Op::join(d, run.at(i + 3 * w, w));
+      }
+      for (; i + w <= n; i += w) a = Op::join(a, run.at(i, w));
+      totals.join(Op::join(Op::join(a, b), Op::join(c, d)));
+    }
+    total = totals.all();
+  }
   for (; i < n; i++) total = Op::join(total, double(p[i * stride]));
-  return float(total);
+  return total;
 }
-template <class Op> int32_t leaf(const int32_t* p, i64 n, i64 stride) {
+template <class Op> W leaf(const int32_t* p, i64 n, i64 stride) {
   W total = Op::template start<int32_t>();
   for (i64 i = 0; i < n; i++) total = Op::join(total, W(p[i * stride]));
-  return total.v;
+  return total;
 }
 
 // Totals of leaves: float64 for float32, wrapping int32 for int32.
@@ -92,8 +118,7 @@ template <class Op, class T> typename TotalOf<T>::type foldAll(const T* x, const
   Rows<1> walk(layouts, outer, 0);
   for (i64 row = 0; row < rows; row++, walk.next())
     for (i64 i = 0; i < n; i += leafSize)
-      total = Op::join(total, typename TotalOf<T>::type(
-                                leaf<Op>(x + walk.offset[0] + i * stride, minOf2(leafSize, n - i), stride)));
+      total = Op::join(total, leaf<Op>(x + walk.offset[0] + i * stride, minOf2(leafSize, n - i), stride));
   return total;
 }
 
@@ -103,7 +128,8 @@ void foldLarge(Task& task, const T* x, const Layout& reduced, T* y, Real divisor
   const int outer = reduced.rank - 1;
   const i64 n = reduced.dims[outer], stride = reduced.strides[outer], rows = elements(reduced, 0, outer);
   const i64 perRow = ceilDiv(n, leafSize), count = rows * perRow;
-  T* leaves = static_cast<T*>(task.allocate(task, count * i64(sizeof(T))));
+  using Total = typename TotalOf<T>::type;
+  Total* leaves = static_cast<Total*>(task.allocate(task, count * i64(sizeof(Total))));
   if (!leaves) return;
   forRange(task, count, 8, [&](i64 begin, i64 end) {
     for (i64 l = begin; l < end; l++) {
@@ -113,12 +139,12 @@ void foldLarge(Task& task, const T* x, const Layout& reduced, T* y, Real divisor
       leaves[l] = leaf<Op>(x + at.offset[0] + i * stride, minOf2(leafSize, n - i), stride);
     }
   });
-  typename TotalOf<T>::type total = Op::template start<T>();
-  for (i64 l = 0; l < count; l++) total = Op::join(total, typename TotalOf<T>::type(leaves[l]));
+  Total total = Op::template start<T>();
+  for (i64 l = 0; l < count; l++) total = Op::join(total, leaves[l]);
   *y = finish(total, divisor);
 }
 
-// Column sums: the kept dim is the consecutive one, so a vector of neighbouring outputs goes down the rows together.
+// Columns: the kept dim is the consecutive one, so a vector of neighbouring outputs goes down the rows together.
 template <class Op> void foldColumns(const float* x, const Layout& reduced, float* y, i64 begin, i64 end, Real divisor) {
   const int inner = reduced.rank - 1;
   const i64 n = reduced.dims[inner], stride = reduced.strides[inner], blocks = elements(reduced, 0, inner);
@@ -127,19 +153,24 @@ template <class Op> void foldColumns(const float* x, const Layout& reduced, floa
     const int lanes = int(minOf2(V::lanes, end - j));
     const Layout* const layouts[] = {&reduced};
     Rows<1> walk(layouts, inner, 0);
-    V total = start;
+    Totals<Op> totals;
+    V s = start;
+    i64 joined = 0; // in s
     for (i64 block = 0; block < blocks; block++, walk.next()) {
       const float* p = x + walk.offset[0] + j;
-      for (i64 r0 = 0; r0 < n; r0 += blockRows) {
-        const i64 r1 = minOf2(n, r0 + blockRows);
-        V s = start;
+      for (i64 r0 = 0, r1; r0 < n; r0 = r1) {
+        r1 = minOf2(n, r0 + Op::chain - joined);
         if (lanes == V::lanes) for (i64 r = r0; r < r1; r++) s = Op::join(s, V::load(p + r * stride));
         else for (i64 r = r0; r < r1; r++) s = Op::join(s, V::loadPart(p + r * stride, lanes));
-        total = Op::join(total, s);
+        joined += r1 - r0;
+        if (joined < Op::chain) continue;
+        totals.join(s);
+        s = start;
+        joined = 0;
       }
     }
-    if (divisor != 1) total = total / V::all(float(divisor));
-    put(total, y + j, lanes);
+    totals.join(s);
+    for (int l = 0; l < lanes; l++) y[j + l] = finish(totals.lanes[l], divisor);
   }
 }
 

@@ -32,7 +32,7 @@ inline Tolerance toleranceOf(const std::string& row) {
       {"gelu", {Measure::scaled, 4}},    {"geluGrad", {Measure::scaled, 8}}, {"geluTanh", {Measure::ulp, 10}},
       {"geluTanhGrad", {Measure::scaled, 10}}, {"pow", {Measure::ulp, 5}},
       {"bceWithLogits", {Measure::scaled, 6}}, {"bceWithLogitsGrad", {Measure::scaled, 8}},
-      {"sum", {Measure::sum, 4}},        {"prod", {Measure::ulp, 300}},      {"matmul", {Measure::sum, 4}},
+      {"sum", {Measure::sum, 4}},        {"prod", {Measure::ulp, 1}},      {"matmul", {Measure::sum, 4}},
       {"softmax", {Measure::bound, 8}},  {"softmaxGrad", {Measure::bound, 8}},
       {"logSoftmax", {Measure::bound, 8}}, {"logSoftmaxGrad", {Measure::bound, 8}},
       {"crossEntropy", {Measure::bound, 8}}, {"crossEntropyGrad", {Measure::bound, 8}},

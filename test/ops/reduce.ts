@@ -1,3 +1,4 @@
+import { full } from '../../lib/index.js'
 import { type Case, of } from '../harness/cases.js'
 import { anyShape, lanes, real, special, truth, values, whole } from '../harness/shapes.js'
 
@@ -83,9 +84,48 @@ const branches: Case[] = ['sum', 'prod', 'max', 'min', 'mean'].flatMap(op => [
   of(op, [whole([150, 37], -2, 3)], { args: [0], note: 'int32 columns' }),
 ])
 
+/** Equal numbers, whose rounding errors all point one way: the bound does not grow with their number. */
+const equalNumbers: Case[] = [0.1, 1.1].flatMap(v =>
+  ['sum', 'mean', 'variance'].flatMap(op =>
+    (
+      [
+        [[2 ** 18], [0], 'flat'],
+        [[2 ** 17, 3], [0], 'columns'],
+        [[3, 2 ** 17], [1], 'rows'],
+        [[4, 2 ** 13, 5], [0, 1], 'columns of blocks'],
+        [[2 ** 15, 3, 4], [0, 2], 'short rows'],
+        [[2 ** 12, 20, 3], [0, 1], 'columns in rows of 20'],
+      ] as const
+    ).map(([shape, axes, note]) =>
+      of(op, [real(shape, { low: v, high: v })], { args: [axes], note: `equal numbers, ${note}`, large: true }),
+    ),
+  ),
+)
+
 export const cases: readonly Case[] = [
   ...everyReduction,
   ...branches,
+  ...equalNumbers,
+  of('mean', [], {
+    run: () =>
+      full([1, 2], 1.1)
+        .expand([2 ** 22, 2])
+        .mean(0),
+    expect: [1.1, 1.1],
+    ulps: 12,
+  }),
+  of('sum', [], {
+    run: () => full([2 ** 20, 2], 0.1).sum(0),
+    expect: new Array(2).fill(Math.fround(0.1) * 2 ** 20),
+    ulps: 12,
+  }),
+  of('prod', [values([1e30, 1e30, 1e-30, 1e-30, 2])], {
+    expect: 2,
+    ulps: 1,
+    note: 'products on the way leave float32',
+  }),
+  of('prod', [real([2 ** 16, 2], { low: 1.00001, high: 1.00001 })], { args: [0], note: 'many near 1, columns' }),
+  of('prod', [real([2 ** 16], { low: 1.00001, high: 1.00001 })], { note: 'many near 1' }),
   of('sum', [real([300, 301])], { note: 'strided rows', run: x => x.slice(null, [null, null, 3]).sum(1) }),
   of('sum', [real([200, 301])], { note: 'all of a strided view', run: x => x.slice(null, [null, null, -2]).sum() }),
   of('sum', [real([2, 2, 2, 2, 2, 2, 3])], { args: [[0, 2, 4, 6]], note: 'seven dims that do not merge' }),
