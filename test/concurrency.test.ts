@@ -11,6 +11,7 @@ import {
   nonzero,
   ones,
   optim,
+  randn,
   sequential,
   synchronize,
   type Tensor,
@@ -189,6 +190,27 @@ describe.each(devices)('%s', device => {
       expect(() => tensor(gone, { device, adopt })).toThrow(/whose memory was transferred away/)
     await synchronize()
   })
+})
+
+test('on js, long commands are cut: a timer has its turn before one ends', async () => {
+  const a = ones([300, 300], { device: 'js' })
+  const long = {
+    matmul: () => a.matmul(a),
+    'a vector': () => ones([2e6], { device: 'js' }).exp(),
+    'one sum': () => ones([4e6], { device: 'js' }).sum(),
+    'columns of softmax': () => ones([400, 2000], { device: 'js' }).softmax(0),
+    'random numbers': () => randn([1e6], { device: 'js' }),
+    gather: () => a.indexSelect(index(new Array(2000).fill(3), 'js'), 0),
+  }
+  for (const [name, issue] of Object.entries(long)) {
+    await synchronize()
+    const order: string[] = []
+    const turn = new Promise(resolve => setImmediate(() => setImmediate(resolve))).then(() => order.push('turn'))
+    const y = issue()
+    await y.data().then(() => order.push('done'))
+    await turn
+    expect(order, name).toEqual(['turn', 'done'])
+  }
 })
 
 describe.skipIf(!hasNative)('native', () => {

@@ -60,9 +60,9 @@ describe('rules', () => {
   )
 })
 
-/** Parameter names of a plain function, as written. */
+/** Parameter names of a plain function or generator, as written. */
 function parametersOf(source: string): string[] | undefined {
-  const list = source.match(/^(?:\w+\s*)?\(([\w\s,]*)\)\s*(?:=>|\{)/)?.[1] ?? source.match(/^(\w+)\s*=>/)?.[1]
+  const list = source.match(/^(?:\*?\w+\s*)?\(([\w\s,]*)\)\s*(?:=>|\{)/)?.[1] ?? source.match(/^(\w+)\s*=>/)?.[1]
   return list
     ?.split(',')
     .map(name => name.trim())

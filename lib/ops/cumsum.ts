@@ -3,21 +3,18 @@ import { promote } from '../dtype.js'
 import { type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { forSlices } from './loops.js'
 import { flip } from './view.js'
 
 kernels({
-  cumsum: (x, y, outer, n, inner) => {
-    if (y.length === 0) return // outer or inner may be too large to count through
-    for (let o = 0; o < outer; o++)
-      for (let i = 0; i < inner; i++) {
-        let s = 0
-        for (let k = 0; k < n; k++) {
-          const at = (o * n + k) * inner + i
-          s += x[at]
-          y[at] = s
-        }
+  cumsum: (x, y, outer, n, inner) =>
+    forSlices(outer, n, inner, at => {
+      let s = 0
+      for (let k = 0; k < n; k++) {
+        s += x[at + k * inner]
+        y[at + k * inner] = s
       }
-  },
+    }),
 })
 
 const cumsumRule: Rule<Slices> = rule({

@@ -5,6 +5,7 @@ import { IndexFault } from '../runtime/js.js'
 import { format, type Shape, type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, checkTensor, kernels, type Rule, rule } from './define.js'
+import { forEach, forPlaces } from './loops.js'
 import { contiguous } from './movement.js'
 import { reshape, slice } from './view.js'
 
@@ -15,50 +16,43 @@ function check(index: Buf, n: number): void {
 kernels({
   gather: (x, index, y, outer, n, k, inner) => {
     check(index, n)
-    if (y.length === 0) return // outer may be too large to count through
-    for (let o = 0; o < outer; o++)
-      for (let j = 0; j < k; j++)
-        for (let i = 0; i < inner; i++) {
-          const at = (o * k + j) * inner + i
-          y[at] = x[(o * n + index[at]) * inner + i]
-        }
+    return forPlaces(outer, k, inner, (o, _, i, at) => {
+      y[at] = x[(o * n + index[at]) * inner + i]
+    })
   },
   scatterAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
     y.fill(0)
-    if (g.length === 0) return
-    for (let o = 0; o < outer; o++)
-      for (let j = 0; j < k; j++)
-        for (let i = 0; i < inner; i++) {
-          const at = (o * k + j) * inner + i
-          y[(o * n + index[at]) * inner + i] += g[at]
-        }
+    return forPlaces(outer, k, inner, (o, _, i, at) => {
+      y[(o * n + index[at]) * inner + i] += g[at]
+    })
   },
   indexSelect: (x, index, y, outer, n, k, inner) => {
     check(index, n)
-    if (y.length === 0) return // outer may be too large to count through
-    for (let o = 0; o < outer; o++)
-      for (let j = 0; j < k; j++)
-        for (let i = 0; i < inner; i++) y[(o * k + j) * inner + i] = x[(o * n + index[j]) * inner + i]
+    return forPlaces(outer, k, inner, (o, j, i, at) => {
+      y[at] = x[(o * n + index[j]) * inner + i]
+    })
   },
   indexAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
     y.fill(0)
-    if (g.length === 0) return
-    for (let o = 0; o < outer; o++)
-      for (let j = 0; j < k; j++)
-        for (let i = 0; i < inner; i++) y[(o * n + index[j]) * inner + i] += g[(o * k + j) * inner + i]
+    return forPlaces(outer, k, inner, (o, j, i, at) => {
+      y[(o * n + index[j]) * inner + i] += g[at]
+    })
   },
   oneHot: (index, y, classes) => {
     check(index, classes)
     y.fill(0)
-    for (let i = 0; i < index.length; i++) y[i * classes + index[i]] = 1
+    return forEach(index.length, i => {
+      y[i * classes + index[i]] = 1
+    })
   },
   nonzero: (x, index, found) => {
-    let count = 0
     index.fill(0)
-    for (let i = 0; i < x.length; i++) if (x[i]) index[count++] = i
-    found[0] = count
+    found[0] = 0
+    return forEach(x.length, i => {
+      if (x[i]) index[found[0]++] = i
+    })
   },
 })
 

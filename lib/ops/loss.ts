@@ -10,7 +10,7 @@ import { equal, where } from './compare.js'
 import { aligned, apply, applyTo, cast, checkTensor, kernels, pair, type Rule, rule } from './define.js'
 import { checkIndex, oneHot } from './embedding.js'
 import { logistic } from './functions.js'
-import { map2, map3 } from './loops.js'
+import { forPlaces, forSlices, map2, map3 } from './loops.js'
 import { sum } from './reduce.js'
 import { logSoftmax, softmax, sumOfExponentials } from './softmax.js'
 import { abs, exp, log1p, neg, relu, sigmoid } from './unary.js'
@@ -34,7 +34,7 @@ kernels(
     // loss = logSum − (1 − s)·(x[t] − top) − s/C·Σ (x − top), with logSum = log Σ exp(x − top)
     crossEntropy: (x, target, loss, top, logSum, n, classes, ignoreIndex, smoothing) => {
       checkTargets(target, classes, ignoreIndex)
-      for (let r = 0; r < n; r++) {
+      return forSlices(n, classes, 1, (_, r) => {
         const row = Array.from(x.subarray(r * classes, (r + 1) * classes))
         const m = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
         const log = Math.log(row.reduce((s, v) => s + Math.exp(v - m), 0))
@@ -42,18 +42,16 @@ kernels(
         logSum[r] = log
         const rest = smoothing === 0 ? 0 : (smoothing / classes) * row.reduce((s, v) => s + v - m, 0)
         loss[r] = target[r] === ignoreIndex ? 0 : log - (1 - smoothing) * (row[target[r]] - m) - rest
-      }
+      })
     },
     // dx = g·(exp(x − top − logSum) − (1 − s)·onehot(t) − s/C)
     crossEntropyGrad: (g, x, target, top, logSum, dx, n, classes, ignoreIndex, smoothing) => {
       checkTargets(target, classes, ignoreIndex)
-      for (let r = 0; r < n; r++)
-        for (let c = 0; c < classes; c++) {
-          const at = r * classes + c
-          const onehot = c === target[r] ? 1 - smoothing : 0
-          dx[at] =
-            target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
-        }
+      return forPlaces(n, classes, 1, (r, c, _, at) => {
+        const onehot = c === target[r] ? 1 - smoothing : 0
+        dx[at] =
+          target[r] === ignoreIndex ? 0 : g[r] * (Math.exp(x[at] - top[r] - logSum[r]) - onehot - smoothing / classes)
+      })
     },
     bceWithLogits: (x, target, y) =>
       map2(x, target, y, (x, t) => Math.max(x, 0) - x * t + Math.log1p(Math.exp(-Math.abs(x)))),

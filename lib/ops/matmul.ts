@@ -1,19 +1,23 @@
 /** Matrix product.                                          twin: native/kernels/matmul.cc   cases: test/ops/matmul.ts */
 import { promote } from '../dtype.js'
 import { ShapeError } from '../errors.js'
+import { complete } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, sumError } from '../runtime/tolerance.js'
 import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
-import { forRows } from './loops.js'
+import { walk } from './loops.js'
 import { contiguous } from './movement.js'
 import { expand, reshape, transpose, unsqueeze } from './view.js'
+
+/** Multiplications between two looks at the clock. */
+const pieceOfWork = 65536
 
 kernels(
   {
     // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64.
-    matmul: (a, b, c) => {
+    *matmul(a, b, c) {
       const [m, k] = a.dims.slice(-2)
       const n = b.dims[b.dims.length - 1]
       const [aRow, aColumn] = a.strides.slice(-2)
@@ -21,22 +25,24 @@ kernels(
       const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
       const row = new Float64Array(n)
       let to = 0
-      const batch = (v: typeof a) => ({
-        ...v,
-        dims: [...v.dims.slice(0, -2), 1],
-        strides: [...v.strides.slice(0, -2), 0],
-      })
-      forRows([batch(a), batch(b)], ([oa, ob]) => {
+      let work = 0
+      if (c.length === 0) return
+      const { offsets, next } = walk([a, b], a.dims.length - 2)
+      do {
         for (let i = 0; i < m; i++) {
           row.fill(0)
           for (let p = 0; p < k; p++) {
-            const x = a.data[oa + i * aRow + p * aColumn]
-            const from = ob + p * bRow
+            const x = a.data[offsets[0] + i * aRow + p * aColumn]
+            const from = offsets[1] + p * bRow
             for (let j = 0; j < n; j++) row[j] += times(x, b.data[from + j * bColumn])
+            work += n
+            if (work < pieceOfWork) continue
+            work = 0
+            yield
           }
           for (let j = 0; j < n; j++) c[to++] = row[j]
         }
-      })
+      } while (next())
     },
   },
   { matmul: tolerance },
@@ -48,7 +54,7 @@ function tolerance(call: Arguments): Allowed {
   const [m, k] = a.dims.slice(-2)
   const n = b.dims[b.dims.length - 1]
   const totals = new Float64Array(sizeOf(a.dims.slice(0, -2)) * m * n)
-  call.kernels.matmul(absolute(a), absolute(b), totals)
+  complete(call.kernels.matmul(absolute(a), absolute(b), totals))
   return (i, v) => allowedUlp(1, v) + sumError(k, totals[i])
 }
 

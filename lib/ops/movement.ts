@@ -1,7 +1,7 @@
 /** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
-import { type Buf, checkDType, type DType, promote } from '../dtype.js'
+import { checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
-import type { Strided } from '../runtime/js.js'
+import type { Pieces, Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
 import { axisOf, checkSizes, format, isContiguous, overlaps, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -20,7 +20,7 @@ import {
   type TensorLike,
   whole,
 } from './define.js'
-import { forRows } from './loops.js'
+import { forEach, forRows, map1 } from './loops.js'
 import { expand, type Range, reshape, slice, split, unsqueeze } from './view.js'
 
 kernels({
@@ -29,33 +29,26 @@ kernels({
   fill: (y, value) => {
     const step = y.strides.at(-1) ?? 0
     const v = y.data instanceof Uint8Array ? Number(value !== 0) : value
-    forRows([y], ([o], n) => {
+    return forRows([y], ([o], n) => {
       for (let j = 0; j < n; j++) y.data[o + j * step] = v
     })
   },
-  arange: (y, start, step) => {
-    for (let i = 0; i < y.length; i++) y[i] = start + i * step
-  },
-  toFloat32: (x, y) => convertAll(x, y, v => v),
-  toFloat64: (x, y) => convertAll(x, y, v => v),
+  arange: (y, start, step) =>
+    forEach(y.length, i => {
+      y[i] = start + i * step
+    }),
+  toFloat32: (x, y) => map1(x, y, v => v),
+  toFloat64: (x, y) => map1(x, y, v => v),
   toInt32: (x, y) =>
-    convertAll(x, y, v => (Number.isNaN(v) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(v))))),
-  toBool: (x, y) => convertAll(x, y, v => (v === 0 ? 0 : 1)),
+    map1(x, y, v => (Number.isNaN(v) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(v))))),
+  toBool: (x, y) => map1(x, y, v => (v === 0 ? 0 : 1)),
 })
 
-function move(x: Strided, y: Strided): void {
+function move(x: Strided, y: Strided): Pieces {
   const from = x.strides.at(-1) ?? 0
   const to = y.strides.at(-1) ?? 0
-  forRows([x, y], ([ox, oy], n) => {
+  return forRows([x, y], ([ox, oy], n) => {
     for (let j = 0; j < n; j++) y.data[oy + j * to] = x.data[ox + j * from]
-  })
-}
-
-function convertAll(x: Strided, y: Buf, f: (v: number) => number): void {
-  const step = x.strides.at(-1) ?? 0
-  let at = 0
-  forRows([x], ([o], n) => {
-    for (let j = 0; j < n; j++) y[at++] = f(x.data[o + j * step])
   })
 }
 

@@ -1,16 +1,17 @@
 /** The arithmetic peak, for `gradus bench`; no public op.                              twin: native/kernels/probe.cc */
 import type { Tensor } from '../tensor.js'
 import { kernels } from './define.js'
+import { forEach } from './loops.js'
 
 kernels({
   // y[i] = x/2 + 1, `rounds` times, from x = i mod 1024. Rounded at each step, as float32 registers are.
   probe: (y, rounds) => {
     const round = y instanceof Float32Array ? Math.fround : (v: number) => v
-    for (let i = 0; i < y.length; i++) {
+    return forEach(y.length, i => {
       let x = i % 1024
       for (let r = 0; r < rounds; r++) x = round(x * 0.5 + 1)
       y[i] = x
-    }
+    })
   },
 })
 

@@ -3,9 +3,11 @@ import type { Buf } from '../dtype.js'
 import { floatOf } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
 import { type Generator, generatorOr } from '../random.js'
+import type { Pieces } from '../runtime/js.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { forEach } from './loops.js'
 import { clone } from './movement.js'
 
 // ---- Philox4x32-10: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3" --------------------------------
@@ -99,12 +101,12 @@ function normalPair(a: number, b: number): [number, number] {
 }
 
 /** Calls `body(i, word)` for each element. Element i is word i mod 4 of block offset + i/4. */
-function forWords(n: number, seed: number, offset: number, body: (i: number, word: number) => void): void {
+function forWords(n: number, seed: number, offset: number, body: (i: number, word: number) => void): Pieces {
   const block = new Uint32Array(4)
-  for (let i = 0; i < n; i++) {
+  return forEach(n, i => {
     if (i % 4 === 0) philox(seed, offset + i / 4, block)
     body(i, block[i % 4])
-  }
+  })
 }
 
 kernels({
@@ -114,7 +116,7 @@ kernels({
     }),
   normal: (y, mean, deviation, seed, offset) => {
     const words: number[] = []
-    forWords(y.length + (y.length % 2), seed, offset, (i, word) => {
+    return forWords(y.length + (y.length % 2), seed, offset, (i, word) => {
       words.push(word)
       if (i % 2 === 0) return
       const [z0, z1] = normalPair(words[0], words[1])
@@ -129,7 +131,7 @@ kernels({
     }),
   dropout: (x, y, p, seed, offset) => {
     const scale = roundLike(y, 1 / (1 - p))
-    forWords(y.length, seed, offset, (i, word) => {
+    return forWords(y.length, seed, offset, (i, word) => {
       y[i] = unit(word) >= p ? x[i] * scale : 0
     })
   },

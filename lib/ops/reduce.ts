@@ -1,7 +1,7 @@
 /** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
-import { type DType, floatOf, promote } from '../dtype.js'
+import { type Buf, type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, ShapeError } from '../errors.js'
-import type { JsKernels, Strided } from '../runtime/js.js'
+import { complete, type JsKernels, type Pieces, type Strided } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, sumError, ulp } from '../runtime/tolerance.js'
 import { noGrad } from '../scope.js'
@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
 import { equal, isFinite, where } from './compare.js'
 import { apply, applyTo, cast, checkTensor, copyTo, empty, kernels, type Rule, rule, type Saved } from './define.js'
-import { forOutputs } from './loops.js'
+import { forOutputs, forSlices } from './loops.js'
 import { exp, log } from './unary.js'
 import { reshape } from './view.js'
 
@@ -114,23 +114,35 @@ function notEmpty(op: string, x: Tensor, p: Plan): void {
 
 kernels(
   {
-    sum: (x, y, kept, divisor) =>
-      forOutputs(x, kept, (o, values) => {
-        let s = 0
-        values(v => {
+    sum: (x, y, kept, divisor) => {
+      let s = 0
+      return forOutputs(x, kept, {
+        start: () => {
+          s = 0
+        },
+        visit: v => {
           s += v
-        })
-        y[o] = s / divisor
-      }),
-    prod: (x, y, kept) =>
-      forOutputs(x, kept, (o, values) => {
-        let p = 1
-        const times = y instanceof Int32Array ? Math.imul : (a: number, b: number) => a * b
-        values(v => {
+        },
+        end: o => {
+          y[o] = s / divisor
+        },
+      })
+    },
+    prod: (x, y, kept) => {
+      const times = y instanceof Int32Array ? Math.imul : (a: number, b: number) => a * b
+      let p = 1
+      return forOutputs(x, kept, {
+        start: () => {
+          p = 1
+        },
+        visit: v => {
           p = times(p, v)
-        })
-        y[o] = p
-      }),
+        },
+        end: o => {
+          y[o] = p
+        },
+      })
+    },
   },
   { sum: sumTolerance, prod: ulp(1) }, // a product is computed in float64, then rounded
 )
@@ -143,7 +155,7 @@ function sumTolerance(call: Arguments): Allowed {
   const [x, kept, divisor] = [call.strided('x'), call.number('kept'), call.number('divisor')]
   if (x.data instanceof Int32Array) return () => 0
   const totals = new Float64Array(sizeOf(x.dims.slice(0, kept)))
-  call.kernels.sum(absolute(x), totals, kept, divisor)
+  complete(call.kernels.sum(absolute(x), totals, kept, divisor))
   const count = reducedCount(x, kept)
   return (i, v) => allowedUlp(1, v) + sumError(count, totals[i])
 }
@@ -173,20 +185,19 @@ kernels(
     // The product of the others is that of those before times that of those after.
     prodGrad: (g, x, dx, outer, n, inner) => {
       const before = new Float64Array(n)
-      for (let o = 0; o < outer; o++)
-        for (let i = 0; i < inner; i++) {
-          const at = (k: number) => (o * n + k) * inner + i
-          let product = 1
-          for (let k = 0; k < n; k++) {
-            before[k] = product
-            product *= x[at(k)]
-          }
-          let after = 1
-          for (let k = n - 1; k >= 0; k--) {
-            dx[at(k)] = g[o * inner + i] * before[k] * after
-            after *= x[at(k)]
-          }
+      return forSlices(outer, n, inner, (first, slice) => {
+        const at = (k: number) => first + k * inner
+        let product = 1
+        for (let k = 0; k < n; k++) {
+          before[k] = product
+          product *= x[at(k)]
         }
+        let after = 1
+        for (let k = n - 1; k >= 0; k--) {
+          dx[at(k)] = g[slice] * before[k] * after
+          after *= x[at(k)]
+        }
+      })
     },
   },
   { prodGrad: ulp(1) },
@@ -224,28 +235,43 @@ export function prod(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 // ---- extremes --------------------------------------------------------------------------------------------------------
 
 function extreme(better: (a: number, b: number) => boolean): JsKernels['max'] {
-  return (x, y, kept) =>
-    forOutputs(x, kept, (o, values) => {
-      let best: number | undefined
-      values(v => {
+  return (x, y, kept) => {
+    let best: number | undefined
+    return forOutputs(x, kept, {
+      start: () => {
+        best = undefined
+      },
+      visit: v => {
         if (best === undefined || better(v, best) || Number.isNaN(v)) best = v
-      })
-      if (best !== undefined) y[o] = best
+      },
+      end: o => {
+        if (best !== undefined) y[o] = best
+      },
     })
+  }
 }
 function argExtreme(better: (a: number, b: number) => boolean): JsKernels['argmax'] {
-  return (x, y, kept) =>
-    forOutputs(x, kept, (o, values) => {
-      let best: number | undefined
-      let i = 0
-      values(v => {
+  return (x, y, kept) => {
+    let best: number | undefined
+    let i = 0
+    let found = 0
+    return forOutputs(x, kept, {
+      start: () => {
+        best = undefined
+        i = 0
+      },
+      visit: v => {
         if (best === undefined || better(v, best) || (Number.isNaN(v) && !Number.isNaN(best))) {
           best = v
-          y[o] = i
+          found = i
         }
         i++
-      })
+      },
+      end: o => {
+        y[o] = found
+      },
     })
+  }
 }
 const larger = (a: number, b: number): boolean => a > b
 const smaller = (a: number, b: number): boolean => a < b
@@ -294,21 +320,25 @@ export const argmin: ArgReduce = along(argminRule)
 
 // ---- truth -----------------------------------------------------------------------------------------------------------
 
+/** Is one of the values true (or false)? */
+function search(x: Strided, y: Buf, kept: number, settles: boolean): Pieces {
+  let found = false
+  return forOutputs(x, kept, {
+    start: () => {
+      found = false
+    },
+    visit: v => {
+      if (Boolean(v) === settles) found = true
+    },
+    end: o => {
+      y[o] = Number(found === settles)
+    },
+  })
+}
+
 kernels({
-  any: (x, y, kept) =>
-    forOutputs(x, kept, (o, values) => {
-      y[o] = 0
-      values(v => {
-        if (v) y[o] = 1
-      })
-    }),
-  all: (x, y, kept) =>
-    forOutputs(x, kept, (o, values) => {
-      y[o] = 1
-      values(v => {
-        if (!v) y[o] = 0
-      })
-    }),
+  any: (x, y, kept) => search(x, y, kept, true),
+  all: (x, y, kept) => search(x, y, kept, false),
 })
 const truth = 'the result is a truth value'
 const anyRule: Rule<Plan> = reduction({ name: 'any', kernel: 'any', noGrad: truth })

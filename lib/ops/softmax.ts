@@ -5,46 +5,41 @@ import { type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { div, mul, sub } from './binary.js'
 import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
+import { forSlices } from './loops.js'
 import { max, sum } from './reduce.js'
 import { exp, log, type SameShape } from './unary.js'
 
-/** Calls `f` for each slice with its first position and step. */
-function forSlices(outer: number, n: number, inner: number, f: (at: number, step: number, n: number) => void): void {
-  if (outer * n * inner === 0) return // a single one may be too large to count through
-  for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) f(o * n * inner + i, inner, n)
-}
-
-function maxAndSum(x: Buf, at: number, step: number, n: number): [number, number] {
+function maxAndSum(x: Buf, at: number, inner: number, n: number): [number, number] {
   let m = Number.NEGATIVE_INFINITY
   let s = 0
-  for (let k = 0; k < n; k++) m = Math.max(m, x[at + k * step])
-  for (let k = 0; k < n; k++) s += Math.exp(x[at + k * step] - m)
+  for (let k = 0; k < n; k++) m = Math.max(m, x[at + k * inner])
+  for (let k = 0; k < n; k++) s += Math.exp(x[at + k * inner] - m)
   return [m, s]
 }
 
 kernels(
   {
     softmax: (x, y, outer, n, inner) =>
-      forSlices(outer, n, inner, (at, step) => {
-        const [m, s] = maxAndSum(x, at, step, n)
-        for (let k = 0; k < n; k++) y[at + k * step] = Math.exp(x[at + k * step] - m) / s
+      forSlices(outer, n, inner, at => {
+        const [m, s] = maxAndSum(x, at, inner, n)
+        for (let k = 0; k < n; k++) y[at + k * inner] = Math.exp(x[at + k * inner] - m) / s
       }),
     softmaxGrad: (g, y, dx, outer, n, inner) =>
-      forSlices(outer, n, inner, (at, step) => {
+      forSlices(outer, n, inner, at => {
         let s = 0
-        for (let k = 0; k < n; k++) s += g[at + k * step] * y[at + k * step]
-        for (let k = 0; k < n; k++) dx[at + k * step] = y[at + k * step] * (g[at + k * step] - s)
+        for (let k = 0; k < n; k++) s += g[at + k * inner] * y[at + k * inner]
+        for (let k = 0; k < n; k++) dx[at + k * inner] = y[at + k * inner] * (g[at + k * inner] - s)
       }),
     logSoftmax: (x, y, outer, n, inner) =>
-      forSlices(outer, n, inner, (at, step) => {
-        const [m, s] = maxAndSum(x, at, step, n)
-        for (let k = 0; k < n; k++) y[at + k * step] = x[at + k * step] - m - Math.log(s)
+      forSlices(outer, n, inner, at => {
+        const [m, s] = maxAndSum(x, at, inner, n)
+        for (let k = 0; k < n; k++) y[at + k * inner] = x[at + k * inner] - m - Math.log(s)
       }),
     logSoftmaxGrad: (g, y, dx, outer, n, inner) =>
-      forSlices(outer, n, inner, (at, step) => {
+      forSlices(outer, n, inner, at => {
         let s = 0
-        for (let k = 0; k < n; k++) s += g[at + k * step]
-        for (let k = 0; k < n; k++) dx[at + k * step] = g[at + k * step] - Math.exp(y[at + k * step]) * s
+        for (let k = 0; k < n; k++) s += g[at + k * inner]
+        for (let k = 0; k < n; k++) dx[at + k * inner] = g[at + k * inner] - Math.exp(y[at + k * inner]) * s
       }),
   },
   {

@@ -3,6 +3,7 @@ import type { Buf } from '../dtype.js'
 import { type Allowed, type Arguments, eps, finite } from '../runtime/tolerance.js'
 import type { Tensor } from '../tensor.js'
 import { kernels } from './define.js'
+import { forEach } from './loops.js'
 
 /** base^exponent by squaring, in the order of the native twin. */
 function power(base: number, exponent: number): number {
@@ -19,10 +20,10 @@ const rounding = (w: Buf): ((value: number) => number) => (w instanceof Float32A
 
 kernels(
   {
-    sgdStep: (w, g, velocity, time, rate, momentum, dampening, decay, nesterov) => {
+    *sgdStep(w, g, velocity, time, rate, momentum, dampening, decay, nesterov) {
       const r = rounding(w)
       const fresh = time[0] === 0 ? 1 : r(1 - dampening)
-      for (let i = 0; i < w.length; i++) {
+      const update = (i: number): void => {
         let d = g[i] + r(decay) * w[i]
         if (momentum !== 0) {
           velocity[i] = r(momentum) * velocity[i] + fresh * d
@@ -30,9 +31,10 @@ kernels(
         }
         w[i] -= r(rate) * d
       }
+      yield* forEach(w.length, update)
       if (momentum !== 0) time[0]++ // updates of the velocity, of which the first is g
     },
-    adamStep: (w, g, m, v, peak, time, rate, beta1, beta2, epsilon, decay, decoupled, rawEpsilon) => {
+    *adamStep(w, g, m, v, peak, time, rate, beta1, beta2, epsilon, decay, decoupled, rawEpsilon) {
       const r = rounding(w)
       const t = time[0] + 1
       const correct1 = 1 - power(beta1, t)
@@ -41,7 +43,7 @@ kernels(
       const root = r(rawEpsilon ? 1 : correct2)
       const coupled = r(decoupled ? 0 : decay)
       const keep = r(decoupled ? 1 - rate * decay : 1)
-      for (let i = 0; i < w.length; i++) {
+      const update = (i: number): void => {
         const d = g[i] + coupled * w[i]
         m[i] = r(beta1) * m[i] + r(1 - beta1) * d
         v[i] = r(beta2) * v[i] + r(1 - beta2) * d * d
@@ -49,6 +51,7 @@ kernels(
         const second = peak.length ? peak[i] : v[i]
         w[i] = w[i] * keep - (step * m[i]) / (Math.sqrt(second) / root + r(epsilon))
       }
+      yield* forEach(w.length, update)
       time[0] = t
     },
   },

@@ -64,7 +64,7 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
   const kernel = `${name}Grad` as 'expGrad'
   const js: JsKernels['expGrad'] = (g, v, dx, a, b) => {
     const [p, q] = rounded(dx, a, b)
-    map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
+    return map2(g, v, dx, (g, v) => row.df!(g, v, p, q))
   }
   kernels({ [kernel]: js }, { [kernel]: row.gradTolerance })
   return rule({
@@ -84,7 +84,7 @@ function unary(name: string, row: UnaryRow): (x: Tensor, p?: Parameters) => Tens
   const kernel = name as 'exp'
   const js: JsKernels['exp'] = (x, y, a, b) => {
     const [p, q] = rounded(y, a, b)
-    map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
+    return map1(x, y, y instanceof Int32Array && row.int ? row.int : x => row.f(x, p, q))
   }
   kernels({ [kernel]: js }, { [kernel]: row.tolerance })
   const gradient = row.df && gradientRule(name, row)

@@ -12,7 +12,17 @@ export interface Strided<B extends Buf = Buf> {
 }
 
 /** Kernels of the js device: the same names and parameters as native, in plain loops. They define what a kernel means. */
-export type JsKernels = Kernels<Buf, Strided>
+export type JsKernels = {
+  [K in keyof Kernels<Buf, Strided>]: (...args: Parameters<Kernels<Buf, Strided>[K]>) => Pieces
+}
+
+/** A kernel's work, cut up: each step does some tens of microseconds of it, so that others have their turn in between. */
+export type Pieces = Generator<void, void>
+
+/** Does the whole work of a kernel. */
+export function complete(pieces: Pieces): void {
+  while (!pieces.next().done);
+}
 
 /** Thrown by a kernel that meets an index outside its range. */
 export class IndexFault extends Error {
@@ -37,6 +47,14 @@ interface Held {
   handle: number
   bytes: ArrayBuffer
   poison: number
+}
+
+/** A kernel under way. */
+interface Running {
+  readonly written: Held[]
+  /** The error that spoils the outputs; 0: none. */
+  poison: number
+  pieces: Pieces | undefined
 }
 
 class Fault extends Error {
@@ -66,6 +84,7 @@ export class JsExecutor implements Executor {
   private seen = 0
   private records = 0
   private scheduled = false
+  private running: Running | undefined
 
   private readonly onEvents: () => void
 
@@ -110,15 +129,17 @@ export class JsExecutor implements Executor {
   private advance(end: number): void {
     const batch = this.queue[0]
     while (batch.at < batch.words.length) {
-      batch.at += this.record(batch.words, batch.at, batch.slots)
+      const length = batch.words[batch.at]
+      if (!this.record(batch.words.subarray(batch.at, batch.at + length), batch.slots, end)) return
+      batch.at += length
       if (performance.now() >= end) break
     }
     if (batch.at >= batch.words.length) this.queue.shift()
   }
 
   run(words: Float64Array, count: number, slots: Float64Array): void {
+    this.queue.push({ words: words.slice(0, count), slots: slots.slice(), at: 0, cost: 0 })
     while (this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
-    for (let at = 0; at < count; ) at += this.record(words, at, slots)
   }
 
   drain(): Float64Array {
@@ -159,14 +180,16 @@ export class JsExecutor implements Executor {
 
   // ---- one record ----------------------------------------------------------------------------------------------------
 
-  private record(words: Float64Array, at: number, slots: Float64Array): number {
-    const length = words[at]
-    const id = words[at + 1]
+  /** Runs a record, or goes on with it, until `end`; false: it is not done. */
+  private record(words: Float64Array, slots: Float64Array, end: number): boolean {
+    const row = kernelOf[words[1]]
+    if (row) {
+      this.running ??= this.start(row, words, slots)
+      if (!this.goOn(this.running, words, end)) return false
+      this.running = undefined
+    } else this.command(words[1], words)
     this.records++
-    const row = kernelOf[id]
-    if (row) this.kernel(row, words.subarray(at, at + length), slots)
-    else this.command(id, words.subarray(at, at + length))
-    return length
+    return true
   }
 
   private report(number: number, words: Float64Array, value = 0, position = 0, limit = 0): number {
@@ -180,63 +203,73 @@ export class JsExecutor implements Executor {
     return held
   }
 
-  private kernel(row: Row, words: Float64Array, slots: Float64Array): void {
-    const written: Held[] = []
-    let poison = row.group === 'effect' ? this.guard : 0
-    let error: number[] | undefined
+  /** Decodes a kernel's record and calls the kernel, unless an operand is spoilt. */
+  private start(row: Row, words: Float64Array, slots: Float64Array): Running {
+    const running: Running = { written: [], poison: row.group === 'effect' ? this.guard : 0, pieces: undefined }
     try {
-      const args: (Buf | Strided | number)[] = []
-      let at = 5
-      let numbers = 0
-      for (const { use, dtype } of row.parameters) {
-        if (use === 'size' || use === 'real') {
-          const slot = Math.floor(words[4] / 2 ** numbers++) % 2
-          args.push(slot ? slots[words[at]] : words[at])
-          at++
-          continue
-        }
-        const held = this.find(words[at])
-        if (use === 'out' || use === 'stridedOut') written.push(held)
-        poison ||= held.poison
-        const info = dtypes[dtype === 'T' ? dtypeOf[words[2]] : dtype!]
-        const offset = words[at + 1]
-        if (isStrided(use)) {
-          const rank = words[at + 2]
-          const dims = Array.from(words.subarray(at + 3, at + 3 + rank))
-          const strides = Array.from(words.subarray(at + 3 + rank, at + 3 + 2 * rank))
-          if (!poison) args.push({ data: this.reach(held, info, offset, dims, strides), offset, dims, strides })
-          at += 3 + 2 * rank
-        } else {
-          const size = words[at + 2]
-          if (!poison && (offset < 0 || (offset + size) * info.bytes > held.bytes.byteLength))
-            throw new Fault(fault.outOfBounds)
-          if (!poison) args.push(new info.array(held.bytes, offset * info.bytes, size))
-          at += 3
-        }
-      }
-      if (!poison) (this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => void)(...args)
+      const args = this.operands(row, words, slots, running)
+      const kernel = this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => Pieces
+      if (!running.poison) running.pieces = kernel(...args)
     } catch (e) {
-      if (e instanceof IndexFault) error = [fault.indexOutOfRange, e.index, e.position, e.limit]
-      else if (e instanceof Fault) error = [e.fault]
-      else if (e instanceof RangeError) error = [fault.outOfMemory]
-      else throw e
+      this.fail(running, words, e)
     }
-    if (error) poison = this.report(error[0], words, ...error.slice(1))
-    if (poison) for (const held of written) held.poison ||= poison
+    return running
   }
 
-  /** The buffer of a strided operand, after checking that its lowest and highest element are inside. */
-  private reach(held: Held, info: (typeof dtypes)[DType], offset: number, dims: number[], strides: number[]): Buf {
-    let low = offset
-    let high = offset
-    dims.forEach((dim, d) => {
-      const span = (dim - 1) * strides[d]
-      if (span < 0) low += span
-      else high += span
-    })
-    const empty = dims.includes(0)
-    if (!empty && (low < 0 || (high + 1) * info.bytes > held.bytes.byteLength)) throw new Fault(fault.outOfBounds)
-    return new info.array(held.bytes)
+  private operands(row: Row, words: Float64Array, slots: Float64Array, running: Running): (Buf | Strided | number)[] {
+    const args: (Buf | Strided | number)[] = []
+    let at = 5
+    let numbers = 0
+    for (const { use, dtype } of row.parameters) {
+      if (use === 'size' || use === 'real') {
+        const slot = Math.floor(words[4] / 2 ** numbers++) % 2
+        args.push(slot ? slots[words[at]] : words[at])
+        at++
+        continue
+      }
+      const held = this.find(words[at])
+      if (use === 'out' || use === 'stridedOut') running.written.push(held)
+      running.poison ||= held.poison
+      const info = dtypes[dtype === 'T' ? dtypeOf[words[2]] : dtype!]
+      const offset = words[at + 1]
+      if (isStrided(use)) {
+        const rank = words[at + 2]
+        const dims = Array.from(words.subarray(at + 3, at + 3 + rank))
+        const strides = Array.from(words.subarray(at + 3 + rank, at + 3 + 2 * rank))
+        if (!running.poison) args.push({ data: reach(held, info, offset, dims, strides), offset, dims, strides })
+        at += 3 + 2 * rank
+      } else {
+        const size = words[at + 2]
+        if (!running.poison && (offset < 0 || (offset + size) * info.bytes > held.bytes.byteLength))
+          throw new Fault(fault.outOfBounds)
+        if (!running.poison) args.push(new info.array(held.bytes, offset * info.bytes, size))
+        at += 3
+      }
+    }
+    return args
+  }
+
+  /** Does pieces of a kernel until `end`, and spoils its outputs if it fails; false: there is more to do. */
+  private goOn(running: Running, words: Float64Array, end: number): boolean {
+    const { pieces } = running
+    try {
+      while (pieces && !pieces.next().done) if (performance.now() >= end) return false
+    } catch (e) {
+      this.fail(running, words, e)
+    }
+    if (running.poison) for (const held of running.written) held.poison ||= running.poison
+    return true
+  }
+
+  private fail(running: Running, words: Float64Array, e: unknown): void {
+    if (e instanceof IndexFault)
+      running.poison = this.report(fault.indexOutOfRange, words, e.index, e.position, e.limit)
+    else if (e instanceof Fault) running.poison = this.report(e.fault, words)
+    else if (e instanceof RangeError && !isStackOverflow(e)) running.poison = this.report(fault.outOfMemory, words)
+    else {
+      this.running = undefined
+      throw e
+    }
   }
 
   private command(id: number, words: Float64Array): void {
@@ -290,4 +323,23 @@ export class JsExecutor implements Executor {
       )
     this.events.push(events.settled, ticket, error)
   }
+}
+
+/** The buffer of a strided operand, after checking that its lowest and highest element are inside. */
+function reach(held: Held, info: (typeof dtypes)[DType], offset: number, dims: number[], strides: number[]): Buf {
+  let low = offset
+  let high = offset
+  dims.forEach((dim, d) => {
+    const span = (dim - 1) * strides[d]
+    if (span < 0) low += span
+    else high += span
+  })
+  const empty = dims.includes(0)
+  if (!empty && (low < 0 || (high + 1) * info.bytes > held.bytes.byteLength)) throw new Fault(fault.outOfBounds)
+  return new info.array(held.bytes)
+}
+
+/** The caller's stack, not the command, is at fault: it is done later. */
+function isStackOverflow(e: RangeError): boolean {
+  return e.message.includes('call stack')
 }

@@ -1,7 +1,7 @@
 /** Runs every native kernel beside its JS twin, on the native inputs: one difference has one cause. */
 import { type Buf, type DType, dtypes } from '../dtype.js'
 import { type Executor, eventLength, events } from './executor.js'
-import { IndexFault, type JsKernels, type Strided } from './js.js'
+import { complete, IndexFault, type JsKernels, type Pieces, type Strided } from './js.js'
 import { commands, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
 import { type Arguments, errorBeyond, flushed, type Tolerance } from './tolerance.js'
@@ -234,7 +234,7 @@ export class LockstepExecutor implements Executor {
       typeof arg === 'number' ? arg : arg.strided ? view(arg, data.get(arg)!) : data.get(arg)!,
     )
     try {
-      ;(this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => void)(...values)
+      complete((this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => Pieces)(...values))
     } catch (error) {
       if (error instanceof IndexFault) return error
       throw error
