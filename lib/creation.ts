@@ -1,9 +1,12 @@
 import { checkDType, type DType, isFloating, newArray } from './dtype.js'
-import { checkOptions, DTypeError, describe, OptionError, ShapeError } from './errors.js'
-import { type Gradient, record, streamFor, whole } from './ops/define.js'
+import { checkOptions, DTypeError, describe, GradientError, OptionError, ShapeError } from './errors.js'
+import { cast, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
+import { clone } from './ops/movement.js'
+import { reshape } from './ops/view.js'
 import { type Generator, generatorOr } from './random.js'
 import { checkDevice, type Device } from './runtime/device.js'
 import type { Stream } from './runtime/stream.js'
+import { noGrad, tidy } from './scope.js'
 import { checkShape, type Shape, sizeOf } from './shape.js'
 import { Tensor } from './tensor.js'
 import { adopted, checkAdoptable, element, elementsOf, type Values } from './values.js'
@@ -30,6 +33,12 @@ export interface RandomOptions extends CreateOptions {
 
 const known = ['dtype', 'device', 'requiresGrad']
 
+/** Refused before anything is made. */
+function checkGradient(op: string, options: CreateOptions, dtype: DType): void {
+  if (options.requiresGrad && !isFloating(dtype))
+    throw new GradientError(op, `only floating tensors have gradients, got ${dtype}`, "use dtype 'float32'")
+}
+
 function finish<S extends Shape>(t: Tensor<S>, options: CreateOptions): Tensor<S> {
   return options.requiresGrad ? t.requiresGrad_() : t
 }
@@ -42,6 +51,7 @@ function made<const S extends Shape>(
   options: CreateOptions,
   write: (stream: Stream, y: Tensor) => void,
 ): Tensor<S> {
+  checkGradient(op, options, dtype)
   const stream = streamFor(options.device)
   const own = checkShape(op, shape) as readonly number[] as S
   const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(own)), own)
@@ -54,8 +64,9 @@ export type { Values }
 // ---- from JavaScript values ------------------------------------------------------------------------------------------
 
 /**
- * A tensor from numbers, nested arrays or a typed array, which is copied: later changes to it have no effect. Numbers
- * become float32, booleans bool; a Float64Array stays float64, integer arrays become int32 (64-bit ones are checked).
+ * A tensor from numbers, nested arrays (their rows may be typed arrays), a typed array or another tensor, which is copied:
+ * later changes to it have no effect. Numbers become float32, booleans bool, bigints int32; a Float64Array stays float64,
+ * as in NumPy, integer arrays become int32 (32- and 64-bit ones are checked). Of mixed ones: what holds them all.
  *
  * @param shape Another shape for the same elements.
  * @throws ShapeError if nested arrays are ragged or the shape does not fit; DTypeError if a value is not of the dtype.
@@ -63,13 +74,18 @@ export type { Values }
  * const x = tensor([[1, 2, 3], [4, 5, 6]])
  * x.shape // [2, 3]
  */
-export function tensor(values: Values, options?: TensorOptions): Tensor
-export function tensor<const S extends Shape>(values: Values, shape: S, options?: TensorOptions): Tensor<S>
-export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, more: TensorOptions = {}): Tensor {
+export function tensor(values: Values | Tensor, options?: TensorOptions): Tensor
+export function tensor<const S extends Shape>(values: Values | Tensor, shape: S, options?: TensorOptions): Tensor<S>
+export function tensor(
+  values: Values | Tensor,
+  shapeOrOptions?: Shape | TensorOptions,
+  more: TensorOptions = {},
+): Tensor {
   const given = Array.isArray(shapeOrOptions) ? (shapeOrOptions as Shape) : undefined
   const options = given ? more : ((shapeOrOptions as TensorOptions | undefined) ?? {})
   checkOptions('tensor', options, [...known, 'adopt'])
   const dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype)
+  if (values instanceof Tensor) return copied(values, given, dtype, options)
   if (options.adopt) checkAdoptable(values, dtype)
   const { data, dtype: to, shape } = elementsOf('tensor', values, dtype)
   const wanted = given ? checkShape('tensor', given) : shape
@@ -78,11 +94,31 @@ export function tensor(values: Values, shapeOrOptions?: Shape | TensorOptions, m
       'tensor',
       `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`,
     )
+  checkGradient('tensor', options, to)
   const stream = streamFor(options.device)
-  const storage = stream.heap.open('tensor', to, data.length)
-  const content = options.adopt ? adopted(values) : data // checked before: it cannot fail
-  stream.upload('tensor', storage, content, options.adopt)
-  return finish(new Tensor(storage, wanted), options)
+  return finish(uploaded('tensor', data, wanted, to, stream, options.adopt ? adopted : undefined), options)
+}
+
+/** A copy without history. */
+function copied(x: Tensor, shape: Shape | undefined, dtype: DType = x.dtype, options: TensorOptions): Tensor {
+  if (options.adopt) checkAdoptable(x, dtype)
+  checkGradient('tensor', options, dtype)
+  const to = options.device === undefined ? x.device : checkDevice('tensor', options.device)
+  const y = noGrad(() => tidy(() => moveTo(clone(cast(x, dtype)), to)))
+  return finish(shape ? noGrad(() => reshape(y, shape)) : y, options)
+}
+
+/**
+ * @internal Data for a model on a device. Floating values come in the dtype the model computes in: float64, as JavaScript
+ * and NumPy like to hand it over, is only stored by native. `x` itself, if it fits.
+ */
+export function dataFor(x: Tensor | Values, device: Device, floating: DType): Tensor {
+  return noGrad(() =>
+    tidy(() => {
+      const moved: Tensor = x instanceof Tensor ? moveTo(x, device) : tensor(x, { device })
+      return isFloating(moved.dtype) ? cast(moved, floating) : moved
+    }),
+  )
 }
 
 // ---- filled ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,41 @@
 // What users hand in as values, and what is handed out to them.
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { arange, data, dense, sequential, type Tensor, zeros } from '../lib/index.js'
+import {
+  arange,
+  type Data,
+  data,
+  dense,
+  GradientError,
+  GradusError,
+  memory,
+  noGrad,
+  ones,
+  ShapeError,
+  sequential,
+  type Tensor,
+  tensor,
+  type Values,
+  zeros,
+} from '../lib/index.js'
 import { devices } from './harness/devices.js'
+
+type ResizableBuffer = ArrayBuffer & { resize(bytes: number): void }
+const resizableBuffer = (bytes: number): ResizableBuffer =>
+  new (ArrayBuffer as unknown as new (bytes: number, options: object) => ResizableBuffer)(bytes, { maxByteLength: 64 })
+const Foreign = runInNewContext('({ Float32Array, Array, SharedArrayBuffer })')
+const shared = (values: number[]) => {
+  const array = new Float32Array(new SharedArrayBuffer(4 * values.length))
+  array.set(values)
+  return array
+}
+const resizable = (values: number[]) => {
+  const array = new Float32Array(resizableBuffer(4 * values.length))
+  array.set(values)
+  return array
+}
+const f32 = (...values: number[]) => Float32Array.from(values)
+const f64 = (...values: number[]) => Float64Array.from(values)
 
 describe.each(devices)('%s', device => {
   const x = () => arange(6, { device, dtype: 'float32' }).reshape([2, 3])
@@ -62,5 +96,268 @@ describe.each(devices)('%s', device => {
       expect(layers[0].inputShape).toEqual([3])
       expect(model.parameters().length).toBe(4)
     })
+  })
+
+  describe('values', () => {
+    const rows: [string, () => Values, string, unknown][] = [
+      [
+        'rows as typed arrays',
+        () => [f32(1, 2), f32(3, 4)],
+        'float32',
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ],
+      [
+        'rows as typed arrays, deeper',
+        () => [
+          [f32(1), f32(2)],
+          [f32(3), f32(4)],
+        ],
+        'float32',
+        [
+          [[1], [2]],
+          [[3], [4]],
+        ],
+      ],
+      [
+        'typed and plain rows',
+        () => [[1, 2], f32(3, 4), Uint8Array.of(5, 6)],
+        'float32',
+        [
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ],
+      ],
+      ['rows of integers', () => [Uint8Array.of(1), Int16Array.of(-1)], 'int32', [[1], [-1]]],
+      ['rows of integers and bools', () => [Uint8Array.of(2), [true]], 'int32', [[2], [1]]],
+      ['rows of float64', () => [[1], f64(0.1)], 'float64', [[1], [0.1]]],
+      ['float64', () => f64(0.1), 'float64', [0.1]],
+      ['rows of 64 bits', () => [BigInt64Array.of(-1n), [2]], 'float32', [[-1], [2]]],
+      ['unsigned 64 bits', () => BigUint64Array.of(7n), 'int32', [7]],
+      ['bigints', () => [1n, -2n] as never, 'int32', [1, -2]],
+      ['bigints and numbers', () => [1n, 0.5] as never, 'float32', [1, 0.5]],
+      ['bools', () => [[true, false]], 'bool', [[true, false]]],
+      ['a bool, then numbers', () => [[true, 22, 7.25]], 'float32', [[1, 22, 7.25]]],
+      ['a number far behind bools', () => [[true], [false], [2]], 'float32', [[1], [0], [2]]],
+      ['a Buffer', () => Buffer.from([1, 255]), 'int32', [1, 255]],
+      ['nothing', () => [], 'float32', []],
+      ['rows of nothing', () => [[], []], 'float32', [[], []]],
+      ['an array of another realm', () => new Foreign.Float32Array([1, 2]), 'float32', [1, 2]],
+      ['rows of another realm', () => Foreign.Array.of(new Foreign.Float32Array([1]), f32(2)), 'float32', [[1], [2]]],
+      ['memory that threads share', () => shared([1, 2]), 'float32', [1, 2]],
+      ['memory that can be resized', () => resizable([1, 2]), 'float32', [1, 2]],
+      ['64 dims', () => Array.from({ length: 63 }).reduce<Values>(v => [v], [5]), 'float32', undefined],
+      ['part of memory', () => f32(0, 1, 2, 3).subarray(1, 3), 'float32', [1, 2]],
+    ]
+    test.each(rows)('%s', async (_, make, dtype, value) => {
+      const t = tensor(make(), { device })
+      expect(t.dtype).toBe(dtype)
+      if (value) expect(await t.toArray()).toEqual(value)
+      else expect(await t.data()).toEqual(f32(5))
+    })
+
+    test.skipIf(!('Float16Array' in globalThis))('half precision is widened', async () => {
+      const half: Float32Array = Reflect.construct(Reflect.get(globalThis, 'Float16Array'), [[0.5, 2]])
+      expect(tensor(half, { device }).dtype).toBe('float32')
+      expect(await tensor([half, [1, 3]], { device }).toArray()).toEqual([
+        [0.5, 2],
+        [1, 3],
+      ])
+    })
+
+    test.each([shared, resizable])('are read once, at the call', async make => {
+      const array = make([1, 2])
+      const [t, row] = [tensor(array, { device }), tensor([array], { device })]
+      array.fill(7)
+      expect(await t.toArray()).toEqual([1, 2])
+      expect(await row.toArray()).toEqual([[1, 2]])
+    })
+
+    test('of a tensor: a copy without history, as in PyTorch', async () => {
+      const w = x().requiresGrad_()
+      const y = tensor(w, { dtype: 'int32' })
+      const z = tensor(w, [3, 2], { requiresGrad: true })
+      noGrad(() => w.assign_(0))
+      expect([y.requiresGrad, y.dtype, y.device]).toEqual([false, 'int32', device])
+      expect(await y.toArray()).toEqual([
+        [0, 1, 2],
+        [3, 4, 5],
+      ])
+      expect(await z.toArray()).toEqual([
+        [0, 1],
+        [2, 3],
+        [4, 5],
+      ])
+      expect([z.isLeaf, z.requiresGrad]).toEqual([true, true])
+      for (const to of devices) expect(await tensor(x(), { device: to }).sum().item()).toBe(15)
+    })
+  })
+
+  describe('what is no value', () => {
+    const cyclic: unknown[] = []
+    cyclic.push(cyclic)
+    const [one, two]: unknown[][] = [[], []]
+    one.push(two, two)
+    two.push(one, one)
+    const deep = Array.from({ length: 1e5 }).reduce(v => [v], 1)
+    const broad = Array.from({ length: 60 }).reduce(v => [v, v], 1)
+    const away = f32(1, 2)
+    structuredClone(away.buffer, { transfer: [away.buffer as ArrayBuffer] })
+    const cut = resizableBuffer(8)
+    const beyond = new Float32Array(cut, 4, 1)
+    cut.resize(4)
+    const holes = [1, 2, 3]
+    delete holes[1]
+    const cases: [string, unknown, RegExp][] = [
+      [
+        'a text',
+        [
+          [1, 2],
+          [3, 4],
+          ['x', 5],
+        ],
+        /DTypeError: tensor: expected numbers, got 'x' at \[2\]\[0\]. Hint: convert texts/,
+      ],
+      ['a text of digits', [[1, '2']], /got '2' at \[0\]\[1\]/],
+      ['null', [[1, null]], /expected numbers, got null at \[0\]\[1\]. Hint: leave missing values out/],
+      ['undefined', [[1], [undefined]], /got undefined at \[1\]\[0\]/],
+      ['undefined first', [undefined, [1]], /got undefined at \[0\]/],
+      ['a hole', holes, /got a hole at \[1\]/],
+      ['a date', [new Date(0)], /got a Date at \[0\]. Hint: use its getTime/],
+      ['an object', [{}], /got a Object at \[0\]/],
+      ['a symbol', [Symbol('s')], /got Symbol\(s\) at \[0\]/],
+      ['a function', [() => 1], /got a function at \[0\]/],
+      ['a tensor', [ones([2], { device })], /got a Tensor at \[0\]. Hint: use stack\(\) or concat\(\)/],
+      ['a row as number', [[1, 2], 3], /ShapeError: .* ragged: expected 2 values in row \[1\], got 3. Hint/],
+      [
+        'a short row',
+        [
+          [[1], [2]],
+          [[1], []],
+        ],
+        /expected 1 values in row \[1\]\[1\], got 0/,
+      ],
+      ['a short typed row', [f32(1, 2), f32(1)], /expected 2 values in row \[1\], got 1/],
+      ['a row too deep', [[1], [[2]]], /expected numbers, got an array of 1 at \[1\]\[0\]. Hint: all rows/],
+      ['a typed row too deep', [1, f32(1)], /expected numbers, got a Float32Array at \[1\]/],
+      ['a range', [1, 2 ** 31], /DTypeError: tensor: 2147483648 at \[1\] is not an int32 value/],
+      ['64 bits', BigUint64Array.of(1n, 2n ** 63n), /9223372036854776000 at \[1\] is not an int32 value/],
+      [
+        'itself',
+        cyclic,
+        /ShapeError: tensor: arrays are nested more than 64 deep. Hint: does one of them contain itself/,
+      ],
+      ['each other', one, /nested more than 64 deep/],
+      ['too deep', deep, /nested more than 64 deep/],
+      ['too many', broad, /too many elements/],
+      ['an ArrayBuffer', new ArrayBuffer(8), /got a ArrayBuffer. Hint: say how to read it, as with new Float32Array/],
+      ['a DataView', new DataView(new ArrayBuffer(8)), /got a DataView. Hint: say how to read it/],
+      ['a Set', new Set([1]), /got a Set. Hint: spread it/],
+      ['a Map in a list', [new Map()], /got a Map at \[0\]/],
+      ['a promise', Promise.resolve(1), /got a Promise. Hint: await it first/],
+      ['nothing', undefined, /expected numbers, nested arrays or a typed array, got undefined/],
+      ['a text alone', '1', /got '1'/],
+      ['memory given away', away, /OptionError: tensor: got a Float32Array whose memory was transferred away/],
+      ['a row of memory given away', [away], /whose memory was transferred away/],
+      ['memory cut off', beyond, /whose memory was transferred away or cut off/],
+    ]
+    test.each(cases)('%s', (name, values, message) => {
+      const before = memory()[device]!.tensors
+      const dtype = name === 'a range' ? 'int32' : undefined
+      let error: unknown
+      try {
+        tensor(values as Values, { device, dtype })
+      } catch (e) {
+        error = e
+      }
+      expect(error).toBeInstanceOf(GradusError)
+      expect(String(error)).toMatch(message)
+      expect(memory()[device]!.tensors).toBe(before)
+    })
+  })
+
+  test('arrays that cannot be adopted leave nothing behind', async () => {
+    const values = [
+      shared([1]),
+      resizable([1]),
+      new Foreign.Float32Array([1]),
+      f32(1, 2).subarray(1),
+      f64(1),
+      [1],
+      Buffer.from([1]),
+    ]
+    const before = memory()[device]!.tensors
+    for (const value of values)
+      expect(() => tensor(value as Values, { device, dtype: 'float32', adopt: true })).toThrow(
+        /adopt needs a typed array/,
+      )
+    expect(() => tensor(f32(1), [2], { device, adopt: true })).toThrow(ShapeError)
+    expect(() => tensor(Int32Array.of(1), { device, adopt: true, requiresGrad: true })).toThrow(GradientError)
+    expect(memory()[device]!.tensors).toBe(before)
+    // Some versions of Node give the memory of WebAssembly away.
+    const WasmApi = Reflect.get(globalThis, 'WebAssembly')
+    const pages: { buffer: ArrayBuffer } = Reflect.construct(Reflect.get(WasmApi, 'Memory'), [{ initial: 1 }])
+    const wasm = new Float32Array(pages.buffer)
+    try {
+      tensor(wasm, { device, adopt: true }).dispose()
+    } catch (error) {
+      expect(String(error)).toMatch(/OptionError: tensor: adopt needs memory that can be given away/)
+    }
+    expect(memory()[device]!.tensors).toBe(before)
+    expect(await x().sum().item()).toBe(15)
+  })
+
+  test.each<[string, () => Data, () => Data]>([
+    ['Float64Array rows', () => [f64(0, 1), f64(1, 0)], () => [f64(0), f64(1)]],
+    [
+      'float64 tensors',
+      () =>
+        tensor(
+          [
+            [0, 1],
+            [1, 0],
+          ],
+          { dtype: 'float64', device },
+        ),
+      () => tensor(f64(0, 1), [2, 1], { device }),
+    ],
+    [
+      'float64 tensors of js',
+      () =>
+        tensor(
+          [
+            [0, 1],
+            [1, 0],
+          ],
+          { dtype: 'float64', device: 'js' },
+        ),
+      () => [[0], [1]],
+    ],
+  ])('a model takes %s', async (_, makeX, makeY) => {
+    const model = sequential([dense(1, { inputShape: [2] })], { device })
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
+    const [inputs, targets] = [makeX(), makeY()]
+    await model.fit(inputs, targets, { epochs: 1, verbose: 0 })
+    expect(await model.evaluate(inputs, targets)).toHaveProperty('loss')
+    expect((await model.predict(inputs)).dtype).toBe('float32')
+  })
+})
+
+describe('files', () => {
+  test('of a Buffer, parseIdx gives an array of its own', () => {
+    for (const bytes of [
+      Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]),
+      new Uint8Array(shared([0, 0, 0]).buffer, 0, 10),
+    ]) {
+      bytes.set([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])
+      const { data: values } = data.parseIdx(bytes)
+      bytes.fill(0)
+      expect(Object.getPrototypeOf(values)).toBe(Uint8Array.prototype)
+      expect([...values]).toEqual([7, 9])
+      expect(values.buffer).toBeInstanceOf(ArrayBuffer)
+    }
   })
 })

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { types } from 'node:util'
 import { describe, FormatError } from '../errors.js'
 import { sizeOf } from '../shape.js'
 
@@ -10,7 +11,7 @@ export interface IdxArray {
 }
 
 /** Element types by code, and how a big-endian element is read. */
-const types: {
+const elementTypes: {
   readonly [code: number]: { bytes: number; make(n: number): IdxData; read(view: DataView, at: number): number }
 } = {
   8: { bytes: 1, make: n => new Uint8Array(n), read: (v, at) => v.getUint8(at) },
@@ -30,12 +31,12 @@ const types: {
  * data.parseIdx(new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).shape // [2]
  */
 export function parseIdx(bytes: Uint8Array): IdxArray {
-  if (!(bytes instanceof Uint8Array))
+  if (!types.isUint8Array(bytes))
     throw new FormatError('parseIdx', `expected a Uint8Array, got ${describe(bytes)}`, 'loadIdx(path) reads a file')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0)
     throw new FormatError('parseIdx', 'not an IDX file: it must begin with two zero bytes', 'is it still compressed?')
-  const type = types[bytes[2]]
+  const type = elementTypes[bytes[2]]
   const rank = bytes[3]
   if (!type)
     throw new FormatError(
@@ -58,7 +59,8 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
       `shape [${shape.join(', ')}] needs ${n * type.bytes} bytes, the file has ${bytes.length - start}`,
       'it is cut off, or has something appended',
     )
-  if (type.bytes === 1 && bytes[2] === 8) return { shape, data: bytes.slice(start) }
+  // Not bytes.slice(): that of a Buffer is a view.
+  if (bytes[2] === 8) return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, n).slice() }
   const data = type.make(n)
   for (let i = 0; i < n; i++) data[i] = type.read(view, start + i * type.bytes)
   return { shape, data }

@@ -1,5 +1,5 @@
 import { Node } from '../autograd/graph.js'
-import { type DType, isFloating, promote } from '../dtype.js'
+import { type Buf, type DType, isFloating, promote } from '../dtype.js'
 import { DeviceError, DTypeError, describe } from '../errors.js'
 import { checkDevice, type Device, defaultDevice, streamOf } from '../runtime/device.js'
 import type { JsKernels } from '../runtime/js.js'
@@ -72,6 +72,27 @@ export function kernels(family: Partial<JsKernels>, tolerance: typeof tolerances
 /** A new tensor with undefined content, on the stream of another. */
 export function empty(op: string, shape: Shape, dtype: DType, stream: Stream): Tensor {
   return new Tensor(stream.heap.allocate(op, dtype, sizeOf(shape)), shape)
+}
+
+/** A new tensor with the values of an array. `give` gives up an array of which no copy need be made; it may refuse. */
+export function uploaded(
+  op: string,
+  values: Buf,
+  shape: Shape,
+  dtype: DType,
+  stream: Stream,
+  give?: (values: Buf) => Buf,
+): Tensor {
+  const storage = stream.heap.open(op, dtype, values.length)
+  let content = values
+  try {
+    if (give) content = give(values)
+  } catch (error) {
+    stream.heap.abandon(storage)
+    throw error
+  }
+  stream.upload(op, storage, content, give !== undefined)
+  return new Tensor(storage, shape)
 }
 
 /** Runs an op: checks devices, makes the result, issues the kernel, and records the operation if a gradient is wanted. */

@@ -4,8 +4,8 @@ import { ShapeError } from '../errors.js'
 import type { Stream } from '../runtime/stream.js'
 import { keep, tidy } from '../scope.js'
 import { format, type Shape, sameShape } from '../shape.js'
-import { Tensor } from '../tensor.js'
-import { apply, cast, checkTensor, empty } from './define.js'
+import type { Tensor } from '../tensor.js'
+import { apply, cast, checkTensor, empty, uploaded } from './define.js'
 import { indexSelect, nonzeroRule } from './embedding.js'
 import { clone, contiguous } from './movement.js'
 import { expand, reshape, slice } from './view.js'
@@ -81,7 +81,7 @@ function unravel(stream: Stream, shape: Shape, positions: Int32Array): Tensor {
       rest = Math.floor(rest / shape[d])
     }
   }
-  return uploaded(stream, rows, [positions.length, rank], 'int32')
+  return uploaded('nonzero', rows, [positions.length, rank], 'int32', stream)
 }
 
 /** The distinct values in ascending order, in one dim. NaN comes last, once. */
@@ -101,11 +101,5 @@ function distinct(stream: Stream, dtype: DType, values: Buf): Tensor {
   const kept = sorted.filter(
     (v, i) => i === 0 || !(v === sorted[i - 1] || (Number.isNaN(v) && Number.isNaN(sorted[i - 1]))),
   )
-  return uploaded(stream, kept, [kept.length], dtype)
-}
-
-function uploaded(stream: Stream, values: Buf, shape: Shape, dtype: DType): Tensor {
-  const storage = stream.heap.open('select', dtype, values.length)
-  stream.upload('select', storage, values)
-  return new Tensor(storage, shape)
+  return uploaded('unique', kept, [kept.length], dtype, stream)
 }

@@ -191,7 +191,9 @@ export class Stream {
     throw new DeviceError(
       this.op || row.name,
       `the native device has no ${dtype} form of ${row.name}, only ${row.dtypes.join(', ')}`,
-      dtype === 'float64' ? "float64 arithmetic runs on the js device: x.to('js')" : 'convert with x.cast()',
+      dtype === 'float64'
+        ? "use x.cast('float32'); float64 arithmetic is for checks, on the js device"
+        : 'convert with x.cast()',
     )
   }
 

@@ -1,4 +1,4 @@
-import { tensor, type Values } from '../creation.js'
+import { dataFor, tensor, type Values } from '../creation.js'
 import { TensorDataset } from '../data/dataset.js'
 import { Loader } from '../data/loader.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
@@ -175,9 +175,8 @@ export class Model {
 
   /** Tensors on the model's device, and which of them were made here. */
   private prepare(op: string, ...data: Data[]): { tensors: Tensor[]; release: () => void } {
-    const tensors = data.map(d =>
-      isTensor(d) ? (d.device === this.device ? d : d.to(this.device)) : tensor(d as Values, { device: this.device }),
-    )
+    const floating = this.built?.parameters()[0]?.dtype ?? 'float32'
+    const tensors = data.map(d => dataFor(d, this.device, floating))
     const [x] = tensors
     if (x.rank === 0) throw new ShapeError(op, 'expected samples along axis 0, got a scalar')
     if (!this.built) this.build(x.shape.slice(1))
