@@ -1,6 +1,7 @@
 import type { DType } from '../dtype.js'
 import { StateError } from '../errors.js'
 import type { Gradient } from '../ops/define.js'
+import { layerPath } from '../runtime/source.js'
 import { keep } from '../scope.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -13,6 +14,8 @@ export class Leaf {
   gradient: Tensor | null = null
   /** Did a user receive it, or set it? Then it is theirs, and never disposed here. */
   private shown = false
+  /** Is it that of a `Parameter`? */
+  ofParameter = false
 
   constructor(shape: Shape, dtype: DType) {
     this.shape = shape
@@ -45,6 +48,20 @@ interface Saved {
 
 let nodes = 0
 
+/** The leaves that operations meet, and in which layer, while somebody asks. */
+let met: Map<Leaf, string> | undefined
+
+/** Runs a function, and notes the leaves that operations recorded in it use, each with the layer where it was met first. */
+export function meeting<T>(leaves: Map<Leaf, string>, fn: () => T): T {
+  const before = met
+  met = leaves
+  try {
+    return fn()
+  } finally {
+    met = before
+  }
+}
+
 /** One recorded operation. Results point to their node and nodes to their inputs, so an unreachable graph is collected. */
 export class Node {
   /** Ascending in the order of recording: an operation comes after its inputs. */
@@ -62,6 +79,7 @@ export class Node {
     this.edges = inputs.map(x => x.edge)
     this.shapes = inputs.map(x => x.dims)
     this.dtypes = inputs.map(x => x.dtype)
+    if (met) for (const edge of this.edges) if (edge instanceof Leaf && !met.has(edge)) met.set(edge, layerPath())
   }
 
   /** Keeps values; their storages live on even if the tensors are disposed. */

@@ -1,33 +1,66 @@
 import { describe, OptionError } from '../errors.js'
+import { checkTensor } from '../ops/define.js'
 import { flatten } from '../ops/view.js'
 import { inLayer } from '../runtime/source.js'
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'
 
 /**
- * Layers one after the other.
+ * Layers one after the other, given one by one or as a list. They are `net[0]`, `net[1]` and so on, and can be replaced
+ * there; state dicts name them `0.weight`.
  *
  * @example
  * const net = new nn.Sequential(new nn.Linear(4, 8), new nn.ReLU(), new nn.Linear(8, 1))
  * net.forward(ones([2, 4])).shape // [2, 1]
+ * net.length // 3
  */
 export class Sequential extends Module {
-  readonly layers: Module[]
+  [place: number]: Module
 
-  constructor(...layers: Module[]) {
+  constructor(layers: readonly Module[])
+  constructor(...layers: Module[])
+  constructor(...given: (Module | readonly Module[])[]) {
     super()
-    const wrong = layers.find(layer => !(layer instanceof Module))
-    if (wrong !== undefined)
-      throw new OptionError(
-        'Sequential',
-        `expected modules, got ${describe(wrong)}`,
-        'pass layers one by one, not as an array',
-      )
-    this.layers = layers
+    const layers = (given.length === 1 && Array.isArray(given[0]) ? given[0] : given) as readonly Module[]
+    layers.forEach((layer, i) => {
+      this[i] = checkLayer(layer)
+    })
   }
+
+  /** How many layers there are. */
+  get length(): number {
+    let n = 0
+    while (this[n] !== undefined) n++
+    return n
+  }
+  /** The layer at a place; from the end, if that is negative. */
+  at(place: number): Module | undefined {
+    return this[place < 0 ? this.length + place : place]
+  }
+  *[Symbol.iterator](): IterableIterator<Module> {
+    for (let i = 0; this[i] !== undefined; i++) yield this[i]
+  }
+  /** Adds a layer at the end. Returns this. */
+  append(layer: Module): this {
+    this[this.length] = checkLayer(layer)
+    return this
+  }
+
   forward(x: Tensor): Tensor {
-    return this.layers.reduce((value, layer, i) => inLayer(String(i), () => layer.forward(value)), x)
+    let value = checkTensor('Sequential', x)
+    for (let i = 0; this[i] !== undefined; i++) {
+      const layer = this[i]
+      const input = value
+      value = inLayer(String(i), () => layer.forward(input))
+    }
+    return value
   }
+}
+
+function checkLayer(layer: unknown): Module {
+  if (layer instanceof Module) return layer
+  const like = typeof layer === 'function' ? 'for functions write a Module with a forward' : 'such as new nn.ReLU()'
+  throw new OptionError('Sequential', `expected modules, got ${describe(layer)}`, like)
 }
 
 /** Merges the dims from `start` (1 unless given: all but the batch) to `end` (the last). */
@@ -40,6 +73,6 @@ export class Flatten extends Module {
     this.end = end
   }
   forward(x: Tensor): Tensor {
-    return x.rank <= this.start ? x : flatten(x, this.start, this.end)
+    return checkTensor('Flatten', x).rank <= this.start ? x : flatten(x, this.start, this.end)
   }
 }

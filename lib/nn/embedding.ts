@@ -4,7 +4,8 @@ import { embedding } from '../ops/embedding.js'
 import type { Tensor } from '../tensor.js'
 import { normal_ } from './init.js'
 import type { LayerOptions } from './linear.js'
-import { checkCount, Module, Parameter } from './module.js'
+import { checkCount, Module } from './module.js'
+import { Parameter } from './parameter.js'
 
 /** A table of learned vectors. int32 indices […] → […, width]; weight: [count, width], starting from N(0, 1). */
 export class Embedding extends Module {

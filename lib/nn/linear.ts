@@ -8,7 +8,8 @@ import type { Generator } from '../random.js'
 import { format } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { kaimingUniform_, uniform_ } from './init.js'
-import { checkCount, Module, Parameter } from './module.js'
+import { checkCount, Module } from './module.js'
+import { Parameter } from './parameter.js'
 
 export interface LayerOptions extends Omit<CreateOptions, 'requiresGrad'> {
   /** Where the initial values come from. Default: the default generator. */

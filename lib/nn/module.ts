@@ -1,74 +1,20 @@
 import { leafOf } from '../autograd/graph.js'
-import { tensor } from '../creation.js'
-import { checkOptions, describe, FormatError, OptionError } from '../errors.js'
-import { checkTensor } from '../ops/define.js'
-import { assign_ } from '../ops/movement.js'
-import type { Device } from '../runtime/device.js'
-import { inLayer } from '../runtime/source.js'
-import { noGrad, tidy } from '../scope.js'
-import { format, type Shape, sameShape } from '../shape.js'
-import { Tensor } from '../tensor.js'
-
-/** A tensor that is trained. Modules find those in their fields. */
-export class Parameter<S extends Shape = Shape> extends Tensor<S> {
-  /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
-  constructor(from: Tensor<S>, options: { requiresGrad?: boolean } = {}) {
-    checkTensor('Parameter', from)
-    checkOptions('Parameter', options, ['requiresGrad'])
-    const dense = noGrad(() => (from.isContiguous ? from.detach() : from.clone()))
-    super(dense.storage.retain(), dense.dims, dense.steps, dense.offset)
-    dense.dispose()
-    this.requiresGrad_(options.requiresGrad ?? true)
-  }
-
-  /** @internal A parameter of values that nobody else has: they are freed with it. */
-  static of<S extends Shape>(from: Tensor<S>): Parameter<S> {
-    const parameter = new Parameter(from)
-    from.dispose()
-    return parameter
-  }
-}
-
-/** A tensor that belongs to a module's state but is not trained, such as running statistics. */
-export class Buffer<S extends Shape = Shape> extends Tensor<S> {
-  /** Takes over the values of `from`. */
-  constructor(from: Tensor<S>) {
-    super(from.storage.retain(), from.dims, from.steps, from.offset)
-  }
-}
-
-/** Tensors by dotted name, as `stateDict()` gives them. */
-export type StateDict = Record<string, Tensor>
-
-/** The place of a parameter, buffer or module in a module. */
-interface Place<T> {
-  readonly name: string
-  readonly value: T
-  /** Where the value can be replaced. */
-  readonly owner: Record<string, unknown>
-  readonly key: string
-}
-
-/** Goes over fields, and over arrays and plain objects in them, in the order of definition. */
-function* placesIn(owner: object, prefix: string, seen: Set<object>): Generator<Place<Parameter | Buffer | Module>> {
-  for (const [key, value] of Object.entries(owner)) {
-    if (value === null || typeof value !== 'object') continue
-    const place = { name: prefix + key, value, owner: owner as Record<string, unknown>, key }
-    if (value instanceof Parameter || value instanceof Buffer) yield place
-    else if (value instanceof Module) {
-      if (seen.has(value)) continue
-      seen.add(value)
-      yield place
-      yield* placesIn(value, `${prefix}${key}.`, seen)
-    } else if (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype) {
-      if (!seen.has(value)) yield* placesIn(value, `${prefix}${key}.`, seen.add(value))
-    }
-  }
-}
+import { moveTo } from '../creation.js'
+import { describe, OptionError } from '../errors.js'
+import { checkDevice, type Device } from '../runtime/device.js'
+import { inLayer, layerPath } from '../runtime/source.js'
+import { isRecording, keep, noGrad, tidy } from '../scope.js'
+import type { Tensor } from '../tensor.js'
+import { answer } from './familiar.js'
+import { Buffer, Parameter, replaced } from './parameter.js'
+import { checkReplaceable, type Place, placesIn, replace } from './places.js'
+import { assignAll, checkFits, checkStateDict, named, type StateDict } from './state.js'
+import { warningOfUnlisted } from './unlisted.js'
 
 /**
- * The base of layers and models. Parameters, buffers and other modules are found in fields, in arrays and in plain
- * objects, in the order of definition; private `#fields` are not seen.
+ * The base of layers and models. Parameters, buffers and other modules are found in fields, and in arrays, plain objects,
+ * Maps and Sets there, in the order of definition. Private `#fields` and objects of other classes are not seen: the first
+ * forward in training that uses a parameter from there warns (`GRADUS_W_UNLISTED_PARAMETER`).
  *
  * @example
  * class Net extends nn.Module {
@@ -89,42 +35,48 @@ export abstract class Module {
   abstract forward(...inputs: any[]): any
 
   constructor() {
-    // Errors that show up when a command runs say in which layer it was issued.
     const { forward } = this
     if (!forward) return // a field of the subclass, not there yet
-    const value = (...inputs: unknown[]) => inLayer(this.constructor.name, () => forward.apply(this, inputs))
+    let checked = false
+    // Errors that show up when a command runs say in which layer it was issued.
+    const value = (...inputs: unknown[]): unknown => {
+      const check = !checked && this.training && layerPath() === '' && isRecording()
+      const run = (): unknown => forward.apply(this, inputs)
+      const result = inLayer(this.constructor.name, check ? () => warningOfUnlisted(this, inputs, run) : run)
+      checked ||= check
+      return result
+    }
     Object.defineProperty(this, 'forward', { value, writable: true, configurable: true })
   }
 
-  private *places(): Generator<Place<Parameter | Buffer | Module>> {
-    yield* placesIn(this, '', new Set([this]))
+  /** Parameters and buffers by name, each once, under its first name. */
+  private namedTensors(): Map<string, Parameter | Buffer> {
+    const found = new Map<string, Parameter | Buffer>()
+    const seen = new Set<Parameter | Buffer>()
+    for (const { name, value } of placesIn(this)) {
+      if (value instanceof Module || seen.has(value)) continue
+      seen.add(value)
+      enter(found, name, value, 'tensors')
+    }
+    return found
   }
 
   /** Parameters by dotted name; one that is used twice appears once, under its first name. */
   namedParameters(): Map<string, Parameter> {
-    const found = new Map<string, Parameter>()
-    const seen = new Set<Parameter>()
-    for (const { name, value } of this.places())
-      if (value instanceof Parameter && !seen.has(value)) {
-        seen.add(value)
-        if (found.has(name))
-          throw new OptionError('Module', `two parameters would be called '${name}'`, 'use names without dots')
-        found.set(name, value)
-      }
-    return found
+    return new Map(
+      [...this.namedTensors()].filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter),
+    )
   }
   parameters(): Parameter[] {
     return [...this.namedParameters().values()]
   }
   namedBuffers(): Map<string, Buffer> {
-    const found = new Map<string, Buffer>()
-    for (const { name, value } of this.places()) if (value instanceof Buffer) found.set(name, value)
-    return found
+    return new Map([...this.namedTensors()].filter(([, t]) => t instanceof Buffer))
   }
   /** This module and all within it, by dotted name; its own is ''. */
   namedModules(): Map<string, Module> {
     const found = new Map<string, Module>([['', this]])
-    for (const { name, value } of this.places()) if (value instanceof Module) found.set(name, value)
+    for (const { name, value } of placesIn(this)) if (value instanceof Module) enter(found, name, value, 'modules')
     return found
   }
 
@@ -139,69 +91,63 @@ export abstract class Module {
 
   /** Forgets the gradients of all parameters. */
   zeroGrad(): void {
-    for (const p of this.parameters()) leafOf(p)?.replace(null)
+    for (const { value } of placesIn(this)) if (value instanceof Parameter) leafOf(value)?.replace(null)
   }
 
   /** Parameters and buffers by name. The tensors share their storage with the module: they follow its training. */
   stateDict(): StateDict {
-    return Object.fromEntries(
-      [...this.namedParameters(), ...this.namedBuffers()].map(([name, t]) => [name, t.detach() as Tensor]),
-    )
+    return named([...this.namedTensors()].map(([name, t]) => [name, t.detach() as Tensor]))
   }
 
   /**
-   * Copies values into the parameters and buffers. All or nothing: if a name is missing or unknown, or a shape differs,
-   * nothing is changed and the error names everything that is wrong.
+   * Copies values into the parameters and buffers, as `stateDict()` names them. All or nothing: if a name is missing or
+   * unknown, or a shape differs, nothing is changed and the error names everything that is wrong; if a value could not be
+   * computed, nothing is changed and its error is reported.
    *
    * @throws FormatError with the full list.
    */
   loadStateDict(dict: StateDict): void {
-    const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()])
+    const own = this.namedTensors()
     const given = checkStateDict('loadStateDict', dict)
-    const problems = [
-      ...[...own.keys()].filter(name => !given.has(name)).map(name => `missing '${name}'`),
-      ...[...given.keys()].filter(name => !own.has(name)).map(name => `unknown '${name}'`),
-      ...[...given].flatMap(([name, t]) => {
-        const to = own.get(name)
-        return to && !sameShape(to.shape, t.shape)
-          ? [`'${name}' has shape ${format(t.shape)}, expected ${format(to.shape)}`]
-          : []
-      }),
-    ]
-    if (problems.length > 0)
-      throw new FormatError('loadStateDict', problems.join('; '), 'it must come from a model of the same structure')
-    noGrad(() =>
-      tidy(() => {
-        // Copies first: a dict of this very module may name its tensors in another order.
-        const copies = [...given].map(
-          ([name, t]) => [own.get(name)!, t.detach().to(own.get(name)!.device).clone()] as const,
-        )
-        for (const [to, copy] of copies) assign_(to, copy)
-      }),
+    checkFits('loadStateDict', own, given)
+    assignAll(
+      'loadStateDict',
+      [...given].map(([name, t]) => [own.get(name)!, t]),
     )
   }
 
-  /** Moves all parameters and buffers to a device. They become new tensors: do it before making an optimizer. Returns this. */
+  /**
+   * Moves all parameters and buffers to a device, with their gradients, or, if that fails, none. They become new tensors:
+   * do it before making an optimizer. Returns this.
+   */
   to(device: Device): this {
-    const moved = new Map<Tensor, Tensor>()
-    for (const { value, owner, key } of [...this.places()]) {
-      if (value instanceof Module || value.device === device) continue
-      const copy = moved.get(value) ?? tensor(value.detach().dataSync(), value.shape, { device, dtype: value.dtype })
-      const next =
-        moved.get(value) ??
-        (value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy))
-      if (!moved.has(value)) copy.dispose()
-      moved.set(value, next)
-      owner[key] = next
+    checkDevice('to', device)
+    const places = [...placesIn(this)].filter(
+      (place): place is Place<Parameter | Buffer> => !(place.value instanceof Module) && place.value.device !== device,
+    )
+    for (const place of places) checkReplaceable(place)
+    const moved = new Map<Tensor, Moved>()
+    noGrad(() =>
+      tidy(() => {
+        for (const { value } of places) if (!moved.has(value)) moved.set(value, movedTo(value, device))
+        for (const { next, gradient } of moved.values()) for (const t of [next, gradient]) if (t) keep(t)
+      }),
+    )
+    // Nothing can fail from here on.
+    for (const place of places) replace(place, moved.get(place.value)!.next)
+    for (const [before, { next, gradient }] of moved) {
+      leafOf(next)?.replace(gradient)
+      replaced.add(before)
     }
     return this
   }
 
   /** Gives up the memory of all parameters and buffers. */
   dispose(): void {
-    for (const t of [...this.namedParameters().values(), ...this.namedBuffers().values()]) {
-      leafOf(t)?.replace(null)
-      t.dispose()
+    for (const { value } of placesIn(this)) {
+      if (value instanceof Module) continue
+      leafOf(value)?.replace(null)
+      value.dispose()
     }
   }
 
@@ -211,14 +157,42 @@ export abstract class Module {
   }
 }
 
-/** The entries of a state dict, by own keys only. */
-export function checkStateDict(op: string, dict: unknown): Map<string, Tensor> {
-  if (dict === null || typeof dict !== 'object' || Array.isArray(dict))
-    throw new FormatError(op, `expected a state dict (tensors by name), got ${describe(dict)}`)
-  const entries = Object.entries(dict)
-  for (const [name, t] of entries)
-    if (!(t instanceof Tensor)) throw new FormatError(op, `'${name}' must be a tensor, got ${describe(t)}`)
-  return new Map(entries as [string, Tensor][])
+answer(Module.prototype, {
+  load_state_dict: 'loadStateDict()',
+  state_dict: 'stateDict()',
+  named_parameters: 'namedParameters()',
+  named_buffers: 'namedBuffers()',
+  named_modules: 'namedModules()',
+  modules: 'namedModules().values()',
+  buffers: 'namedBuffers().values()',
+  zero_grad: 'zeroGrad()',
+  requires_grad_: 'requiresGrad_() of its parameters()',
+  register_parameter: 'a field: this.weight = new nn.Parameter(…)',
+  register_buffer: 'a field: this.mean = new nn.Buffer(…)',
+  register_module: 'a field: this.hidden = new nn.Linear(…)',
+  add_module: 'a field: this.hidden = new nn.Linear(…)',
+  cuda: "to('native'): Gradus runs on CPUs",
+  cpu: "to('native') or to('js')",
+})
+
+interface Moved {
+  readonly next: Tensor
+  readonly gradient: Tensor | null
+}
+
+function movedTo(value: Parameter | Buffer, device: Device): Moved {
+  const copy = moveTo(value.detach(), device)
+  const gradient = leafOf(value)?.gradient
+  return {
+    next: value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy),
+    gradient: gradient ? moveTo(gradient.detach(), device) : null,
+  }
+}
+
+function enter<T>(found: Map<string, T>, name: string, value: T, kind: string): void {
+  if (found.has(name))
+    throw new OptionError('Module', `two ${kind} would be called '${name}'`, 'use names without dots')
+  found.set(name, value)
 }
 
 /** A whole number of at least `least`. */

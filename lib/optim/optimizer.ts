@@ -1,8 +1,9 @@
 import { leafOf } from '../autograd/graph.js'
 import { zeros } from '../creation.js'
 import type { DType } from '../dtype.js'
-import { checkOptions, describe, FormatError, OptionError } from '../errors.js'
-import { checkStateDict } from '../nn/module.js'
+import { checkOptions, describe, FormatError, OptionError, StateError } from '../errors.js'
+import { replaced } from '../nn/parameter.js'
+import { checkStateDict } from '../nn/state.js'
 import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
@@ -117,6 +118,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
         const work = this.groups.flatMap(({ parameters, options }) =>
           parameters.flatMap(p => {
             const g = leafOf(p)?.gradient
+            if (!g && replaced.has(p)) this.refuseReplaced(p)
             return g ? [{ p, g: g.contiguous(), dense: p.contiguous(), state: this.stateOf(p, options), options }] : []
           }),
         )
@@ -131,6 +133,14 @@ export abstract class Optimizer<O extends { learningRate: number }> {
           }
         })
       }),
+    )
+  }
+
+  private refuseReplaced(p: Tensor): never {
+    throw new StateError(
+      this.name,
+      `parameter ${this.parameters().indexOf(p)} was replaced by Module.to()`,
+      'make the optimizer after moving the module',
     )
   }
 

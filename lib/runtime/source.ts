@@ -26,6 +26,11 @@ export function inOp<T>(name: string, fn: () => T): T {
   }
 }
 
+/** The layer that runs now, such as `Net/Linear`; '' outside. */
+export function layerPath(): string {
+  return path
+}
+
 /** The op with its layer, and in debug mode the line of the program that called for it. */
 export function sourceOf(op: string, debug: boolean): string {
   const name = called || op

@@ -1,7 +1,8 @@
 /** Weights in Keras's order and layout, and the table of layers. */
 import { OptionError, ShapeError } from '../errors.js'
 import { Embedding } from '../nn/embedding.js'
-import type { Module, Parameter } from '../nn/module.js'
+import type { Module } from '../nn/module.js'
+import type { Parameter } from '../nn/parameter.js'
 import { transpose } from '../ops/view.js'
 import { noGrad, tidy } from '../scope.js'
 import { format } from '../shape.js'
