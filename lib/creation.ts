@@ -1,6 +1,6 @@
 import { checkDType, type DType, isFloating, newArray } from './dtype.js'
 import { checkOptions, DTypeError, describe, GradientError, OptionError, ShapeError } from './errors.js'
-import { cast, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
+import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
 import { reshape } from './ops/view.js'
 import { type Generator, generatorOr } from './random.js'
@@ -298,18 +298,20 @@ export function randint<const S extends Shape>(
 
 /** A tensor of zeros with shape, dtype and device of another. */
 export function zerosLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return filled('zerosLike', x.shape as S, 0, { dtype: x.dtype, device: x.device })
+  checkTensor('zerosLike', x)
+  return filled('zerosLike', x.dims, 0, { dtype: x.dtype, device: x.device })
 }
 /** A tensor of ones with shape, dtype and device of another. */
 export function onesLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return filled('onesLike', x.shape as S, 1, { dtype: x.dtype, device: x.device })
+  checkTensor('onesLike', x)
+  return filled('onesLike', x.dims, 1, { dtype: x.dtype, device: x.device })
 }
 
 const moveGradient: Gradient<{ from: Device }> = { name: 'to', grad: (g, _, { from }) => [moveTo(g, from)] }
 
 /** @internal A copy on another device, or the tensor itself if it is there. The public form is `x.to(device)`. */
 export function moveTo(x: Tensor, device: Device): Tensor {
-  if (x.device === checkDevice('to', device)) return x
+  if (checkTensor('to', x).device === checkDevice('to', device)) return x
   const y = tensor(x.detach().dataSync(), x.shape, { device, dtype: x.dtype })
   record(moveGradient, [x], y, { from: x.device })
   return y

@@ -1,4 +1,5 @@
-import { describe, GradientError, OptionError } from './errors.js'
+import { types } from 'node:util'
+import { DTypeError, describe, GradientError, OptionError, StateError } from './errors.js'
 import type { Tensor } from './tensor.js'
 
 /** Scopes collect the tensors made inside them; leaving one disposes all but those that are kept. */
@@ -9,13 +10,39 @@ export function enter(tensor: Tensor): void {
   stack.at(-1)?.add(tensor)
 }
 
-/** The tensors in a result: itself, or those in arrays and plain objects. */
-function* tensorsIn(value: unknown, depth = 0): Generator<Tensor> {
-  if (value === null || typeof value !== 'object' || depth > 8) return
-  if ('storage' in value && 'dispose' in value) yield value as Tensor
-  else if (Array.isArray(value)) for (const item of value) yield* tensorsIn(item, depth + 1)
-  else if (Object.getPrototypeOf(value) === Object.prototype)
-    for (const item of Object.values(value)) yield* tensorsIn(item, depth + 1)
+/** A result that reaches more objects than this is no result, but somebody's whole world. */
+const objectLimit = 1_000_000
+
+/**
+ * Moves the tensors that a result reaches out of `made` into the scope around: those in arrays, maps, sets and fields of
+ * objects, a module's parameters among them. What closures and private `#fields` hold cannot be seen.
+ */
+function rescue(result: unknown, made: Set<Tensor>): void {
+  if (result === null || typeof result !== 'object') return
+  const seen = new Set<object>([result])
+  const todo: object[] = [result]
+  const meet = (value: unknown): void => {
+    if (value === null || typeof value !== 'object' || seen.has(value)) return
+    seen.add(value)
+    todo.push(value)
+  }
+  for (let value = todo.pop(); value && made.size > 0; value = todo.pop()) {
+    if (seen.size > objectLimit)
+      throw new StateError(
+        'tidy',
+        `the result reaches more than ${objectLimit} objects`,
+        'return less, or keep() tensors',
+      )
+    if ('storage' in value && 'dispose' in value) {
+      if (made.delete(value as Tensor)) enter(value as Tensor)
+    } else if (Array.isArray(value)) for (const item of value) meet(item)
+    else if (ArrayBuffer.isView(value)) continue
+    else {
+      if (types.isMap(value)) for (const key of value.keys()) meet(key)
+      if (types.isMap(value) || types.isSet(value)) for (const item of value.values()) meet(item)
+      for (const field of Object.values(value)) meet(field)
+    }
+  }
 }
 
 function checkFunction(op: string, fn: unknown): void {
@@ -40,7 +67,8 @@ export function refusePromise<T>(op: string, result: T): T {
 }
 
 /**
- * Runs a function and disposes the tensors it made, except those it returns (also within arrays and plain objects).
+ * Runs a function and disposes the tensors it made, except those that its result reaches: the result itself, and what is
+ * in its arrays, maps, sets and the fields of its objects. Closures and private `#fields` are not seen: use `keep`.
  *
  * @throws OptionError if the function is asynchronous.
  * @example
@@ -50,21 +78,16 @@ export function refusePromise<T>(op: string, result: T): T {
 export function tidy<T>(fn: () => T): T {
   checkFunction('tidy', fn)
   const made = new Set<Tensor>()
-  stack.push(made)
-  let result: T
+  const outside = stack.push(made) - 1
   try {
-    result = refusePromise('tidy', fn())
-  } catch (error) {
-    stack.pop()
-    for (const tensor of made) tensor.dispose()
-    throw error
+    const result = refusePromise('tidy', fn())
+    stack.length = outside
+    rescue(result, made)
+    return result
+  } finally {
+    stack.length = outside // without a call, which could fail where the stack is full
+    for (const tensor of made) tensor.disposeBy('tidy()')
   }
-  stack.pop()
-  for (const tensor of tensorsIn(result)) {
-    if (made.delete(tensor)) enter(tensor)
-  }
-  for (const tensor of made) tensor.dispose()
-  return result
 }
 
 /** Puts a tensor that was kept for a while into the scope that is open now. Returns it. */
@@ -73,8 +96,15 @@ export function entered<T extends Tensor>(tensor: T): T {
   return tensor
 }
 
-/** Takes a tensor out of the scope it was made in, so that it outlives it. */
+/**
+ * Takes a tensor out of the scope it was made in, so that it outlives it. Returns it.
+ *
+ * @throws StateError if it was disposed.
+ */
 export function keep<T extends Tensor>(tensor: T): T {
+  if (!(tensor as unknown) || typeof tensor.checkAlive !== 'function')
+    throw new DTypeError('keep', `expected a tensor, got ${describe(tensor)}`, 'keep the tensors one by one')
+  tensor.checkAlive('keep')
   for (const made of stack) made.delete(tensor)
   return tensor
 }

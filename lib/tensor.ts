@@ -29,7 +29,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   /** Where element (0, 0, …) is in the storage. */
   readonly offset: number
   private readonly buffer: Storage
-  private disposed = false
+  /** Who disposed it. */
+  private disposer: string | undefined = undefined
   /** @internal The place in the recorded graph; undefined: no gradient is wanted. */
   edge: Edge | undefined
 
@@ -44,13 +45,19 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
 
   /** @internal */
   get storage(): Storage {
-    if (this.disposed)
-      throw new StateError(
-        'tensor',
-        `a tensor of shape ${format(this.dims)} is used after dispose()`,
-        'dispose it later, or return it from tidy()',
-      )
+    if (this.disposer !== undefined) this.checkAlive('tensor')
     return this.buffer
+  }
+  /** @internal Throws if it was disposed. */
+  checkAlive(op: string): void {
+    const by = this.disposer
+    if (by === undefined) return
+    const made = this.edge !== undefined && isNode(this.edge) ? `, made by ${this.edge.rule.name},` : ''
+    throw new StateError(
+      op,
+      `a ${this.dtype} tensor of shape ${format(this.dims)}${made} was disposed by ${by}`,
+      insteadOf[by] ?? 'dispose it later, or use a clone()',
+    )
   }
   /** Sizes of the dims, outermost first. */
   get shape(): S {
@@ -78,7 +85,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
     return isContiguous(this.dims, this.steps)
   }
   get isDisposed(): boolean {
-    return this.disposed
+    return this.disposer !== undefined
   }
 
   // ---- reading -------------------------------------------------------------------------------------------------------
@@ -149,6 +156,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
     return this.edge instanceof Leaf ? (this.edge.show() as Tensor<S, D> | null) : null
   }
   set grad(value: Tensor | null) {
+    this.checkAlive('grad')
     if (!(this.edge instanceof Leaf)) throw new GradientError('grad', 'only a leaf that requires a gradient has one')
     const fits = value?.dtype === this.dtype && value.device === this.device && sameShape(value.dims, this.dims)
     if (value !== null && !fits)
@@ -166,6 +174,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
    * @throws GradientError if it is not a leaf, or not of a floating dtype.
    */
   requiresGrad_(on: boolean = true): this {
+    this.checkAlive('requiresGrad_')
     if (this.edge !== undefined && isNode(this.edge))
       throw new GradientError(
         'requiresGrad_',
@@ -198,22 +207,32 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
 
   /** Gives the storage up at once, if no view shares it. A second call does nothing. */
   dispose(): void {
-    if (this.disposed) return
-    this.disposed = true
-    this.buffer.release()
+    this.disposeBy('dispose()')
   }
   [Symbol.dispose](): void {
-    this.dispose()
+    this.disposeBy('using')
+  }
+  /** @internal Says who did it, to whoever uses it afterwards. */
+  disposeBy(who: string): void {
+    if (this.disposer !== undefined) return
+    this.disposer = who
+    this.buffer.release()
   }
 
   toString(): string {
-    const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requiresGrad' : ''
+    const state = this.isDisposed ? ', disposed' : this.requiresGrad ? ', requiresGrad' : ''
     return `Tensor(${format(this.dims)} ${this.dtype}, ${this.device}${state})`
   }
   /** JSON, postMessage and the like would lose the values silently. */
   toJSON(): never {
     throw new StateError('toJSON', 'a tensor has no JSON form', 'use await t.toArray(), or stateDict() for models')
   }
+}
+
+/** What to do where somebody other than the user disposed a tensor. */
+const insteadOf: { readonly [who: string]: string } = {
+  'tidy()': 'return it from tidy(), or keep() it there',
+  'the loader': 'a batch lives until the next is asked for: clone() what must outlive it',
 }
 
 /** Freezing takes longer than issuing an operation, so it waits until somebody looks. */

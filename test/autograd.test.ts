@@ -315,7 +315,7 @@ for (const device of ['native', 'js'] as Device[])
       test('a disposed tensor says so', () => {
         const x = tensor([1])
         x.dispose()
-        expect(() => x.mul(2)).toThrow(/used after dispose\(\)/)
+        expect(() => x.mul(2)).toThrow(/was disposed by dispose\(\)/)
       })
     })
   })

@@ -122,7 +122,7 @@ describe.each(devices)('%s', device => {
     expect(memory()[device]!.bytes - base.bytes).toBe(4000)
     view.dispose()
     // The reshaped tensor in between is only held by the garbage collector.
-    expect(() => a.add(1)).toThrow(/used after dispose/)
+    expect(() => a.add(1)).toThrow(/was disposed by dispose/)
     {
       using b = ones([500], { device })
       expect(await b.sum().item()).toBe(500)

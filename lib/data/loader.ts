@@ -80,7 +80,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
       try {
         yield batch
       } finally {
-        for (const t of batch) t.dispose()
+        for (const t of batch) t.disposeBy('the loader')
       }
       marks.push(finished())
     }

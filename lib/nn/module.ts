@@ -147,7 +147,7 @@ export abstract class Module {
     for (const { value } of placesIn(this)) {
       if (value instanceof Module) continue
       leafOf(value)?.replace(null)
-      value.dispose()
+      value.disposeBy(`${this.constructor.name}.dispose()`)
     }
   }
 

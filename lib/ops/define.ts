@@ -152,7 +152,10 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 export function checkTensor(op: string, value: unknown, name = 'input'): Tensor {
-  if (value instanceof Tensor) return value
+  if (value instanceof Tensor) {
+    value.checkAlive(op)
+    return value
+  }
   const foreign = value !== null && typeof value === 'object' && 'storage' in value && 'dtype' in value
   throw new DTypeError(
     op,

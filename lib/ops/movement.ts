@@ -3,7 +3,7 @@ import { checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
 import type { Pieces, Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
-import { axisOf, checkSizes, format, isContiguous, overlaps, type Shape, sameShape } from '../shape.js'
+import { axisOf, checkSizes, format, overlaps, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
   aligned,
@@ -69,7 +69,7 @@ export function clone<S extends Shape>(x: Tensor<S>): Tensor<S> {
 
 /** The tensor itself if its elements lie in row-major order without gaps, else a copy that does. */
 export function contiguous<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return isContiguous(x.dims, x.steps) ? x : clone(x)
+  return checkTensor('contiguous', x).isContiguous ? x : clone(x)
 }
 
 /** The tensor in another dtype: float → int32 truncates, NaN becomes 0; anything → bool is ≠ 0. Itself if it has it. */
