@@ -1,8 +1,9 @@
-import { checkDType, type DType, isFloating, newArray } from './dtype.js'
+import { type AnyDType, checkDType, type DType, isFloating, newArray } from './dtype.js'
 import { checkOptions, DTypeError, describe, GradientError, OptionError, ShapeError } from './errors.js'
 import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
 import { reshape } from './ops/view.js'
+import type { OfNumber, OfValues } from './promotion.js'
 import { type Generator, generatorOr } from './random.js'
 import { checkDevice, type Device } from './runtime/device.js'
 import type { Stream } from './runtime/stream.js'
@@ -11,25 +12,29 @@ import { checkShape, type Shape, sizeOf } from './shape.js'
 import { Tensor } from './tensor.js'
 import { adopted, checkAdoptable, element, elementsOf, type Values } from './values.js'
 
-export interface CreateOptions {
+export interface CreateOptions<D extends DType = DType> {
   /** Element type. Default: float32, or what the given array says. */
-  dtype?: DType
+  dtype?: D
   /** Where the tensor lives. Default: the default device. */
   device?: Device
   /** Whether operations on it are recorded for backward. Default: false. */
   requiresGrad?: boolean
 }
-export interface TensorOptions extends CreateOptions {
+export interface TensorOptions<D extends DType = DType> extends CreateOptions<D> {
   /**
    * Takes a typed array over instead of copying it: it is detached, and its memory becomes the tensor's. It must be of
    * the dtype and cover its whole ArrayBuffer. Default: false.
    */
   adopt?: boolean
 }
-export interface RandomOptions extends CreateOptions {
+export interface RandomOptions<D extends DType = DType> extends CreateOptions<D> {
   /** Where the random numbers come from. Default: the default generator. */
   generator?: Generator
 }
+
+/** A tensor of the dtype and shape that a public function says. */
+// biome-ignore lint/suspicious/noExplicitAny: it takes any shape
+type Made = Tensor<AnyDType, any>
 
 const known = ['dtype', 'device', 'requiresGrad']
 
@@ -39,23 +44,23 @@ function checkGradient(op: string, options: CreateOptions, dtype: DType): void {
     throw new GradientError(op, `only floating tensors have gradients, got ${dtype}`, "use dtype 'float32'")
 }
 
-function finish<S extends Shape>(t: Tensor<S>, options: CreateOptions): Tensor<S> {
+function finish(t: Made, options: CreateOptions): Made {
   return options.requiresGrad ? t.requiresGrad_() : t
 }
 
 /** A tensor whose content one kernel writes. */
-function made<const S extends Shape>(
+function made(
   op: string,
-  shape: S,
+  shape: Shape,
   dtype: DType,
   options: CreateOptions,
   write: (stream: Stream, y: Tensor) => void,
-): Tensor<S> {
+): Made {
   checkGradient(op, options, dtype)
   const stream = streamFor(options.device)
-  const own = checkShape(op, shape) as readonly number[] as S
+  const own = checkShape(op, shape)
   const y = new Tensor(stream.heap.allocate(op, dtype, sizeOf(own)), own)
-  stream.as(op, () => write(stream, y as unknown as Tensor))
+  stream.as(op, () => write(stream, y))
   return finish(y, options)
 }
 
@@ -74,13 +79,20 @@ export type { Values }
  * const x = tensor([[1, 2, 3], [4, 5, 6]])
  * x.shape // [2, 3]
  */
-export function tensor(values: Values | Tensor, options?: TensorOptions): Tensor
-export function tensor<const S extends Shape>(values: Values | Tensor, shape: S, options?: TensorOptions): Tensor<S>
+export function tensor<V extends Values | Tensor, D extends DType = OfValues<V>>(
+  values: V,
+  options?: TensorOptions<D>,
+): Tensor<NoInfer<D>>
+export function tensor<V extends Values | Tensor, D extends DType = OfValues<V>, S extends Shape = Shape>(
+  values: V,
+  shape: NoInfer<S>,
+  options?: TensorOptions<D>,
+): Tensor<NoInfer<D>, S>
 export function tensor(
   values: Values | Tensor,
   shapeOrOptions?: Shape | TensorOptions,
   more: TensorOptions = {},
-): Tensor {
+): Made {
   const given = Array.isArray(shapeOrOptions) ? (shapeOrOptions as Shape) : undefined
   const options = given ? more : ((shapeOrOptions as TensorOptions | undefined) ?? {})
   checkOptions('tensor', options, [...known, 'adopt'])
@@ -100,7 +112,7 @@ export function tensor(
 }
 
 /** A copy without history. */
-function copied(x: Tensor, shape: Shape | undefined, dtype: DType = x.dtype, options: TensorOptions): Tensor {
+function copied(x: Tensor, shape: Shape | undefined, dtype: DType = x.dtype, options: TensorOptions): Made {
   if (options.adopt) checkAdoptable(x, dtype)
   checkGradient('tensor', options, dtype)
   const to = options.device === undefined ? x.device : checkDevice('tensor', options.device)
@@ -123,7 +135,7 @@ export function dataFor(x: Tensor | Values, device: Device, floating: DType): Te
 
 // ---- filled ----------------------------------------------------------------------------------------------------------
 
-function filled<const S extends Shape>(op: string, shape: S, value: unknown, options: CreateOptions): Tensor<S> {
+function filled(op: string, shape: Shape, value: unknown, options: CreateOptions): Made {
   checkOptions(op, options, known)
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new OptionError(op, `value must be a number or a boolean, got ${describe(value)}`)
@@ -133,22 +145,32 @@ function filled<const S extends Shape>(op: string, shape: S, value: unknown, opt
 }
 
 /** A tensor of one value. */
-export function full<const S extends Shape>(shape: S, value: number | boolean, options: CreateOptions = {}): Tensor<S> {
+export function full<V extends number | boolean, D extends DType = OfValues<V>, S extends Shape = Shape>(
+  shape: NoInfer<S>,
+  value: V,
+  options: CreateOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return filled('full', shape, value, options)
 }
 /** A tensor of zeros. */
-export function zeros<const S extends Shape>(shape: S, options: CreateOptions = {}): Tensor<S> {
+export function zeros<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
+  options: CreateOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return filled('zeros', shape, 0, options)
 }
 /** A tensor of ones. */
-export function ones<const S extends Shape>(shape: S, options: CreateOptions = {}): Tensor<S> {
+export function ones<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
+  options: CreateOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return filled('ones', shape, 1, options)
 }
 
 /** Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere. */
-export function eye(n: number, options?: CreateOptions): Tensor
-export function eye(n: number, m: number, options?: CreateOptions): Tensor
-export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions): Tensor {
+export function eye<D extends DType = 'float32'>(n: number, options?: CreateOptions<D>): Tensor<NoInfer<D>>
+export function eye<D extends DType = 'float32'>(n: number, m: number, options?: CreateOptions<D>): Tensor<NoInfer<D>>
+export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions): Made {
   const [columns, options] = typeof m === 'object' ? [n, m] : [m ?? n, more ?? {}]
   checkOptions('eye', options, known)
   return made('eye', [n, columns], checkDType('eye', options.dtype ?? 'float32'), options, (stream, y) => {
@@ -169,16 +191,28 @@ function checkNumber(op: string, name: string, value: unknown): number {
  * @example
  * await arange(2, 8, 2).toArray() // [2, 4, 6]
  */
-export function arange(end: number, options?: CreateOptions): Tensor
-export function arange(start: number, end: number, options?: CreateOptions): Tensor
-export function arange(start: number, end?: number, step?: number, options?: CreateOptions): Tensor
-export function arange(...given: (number | CreateOptions | undefined)[]): Tensor {
+export function arange<N extends number, D extends DType = OfNumber<N>>(
+  end: N,
+  options?: CreateOptions<D>,
+): Tensor<NoInfer<D>>
+export function arange<N extends number, D extends DType = OfNumber<N>>(
+  start: N,
+  end: N,
+  options?: CreateOptions<D>,
+): Tensor<NoInfer<D>>
+export function arange<N extends number, D extends DType = OfNumber<N>>(
+  start: N,
+  end?: N,
+  step?: N,
+  options?: CreateOptions<D>,
+): Tensor<NoInfer<D>>
+export function arange(...given: (number | CreateOptions | undefined)[]): Made {
   const options = (typeof given.at(-1) === 'object' ? given.pop() : undefined) as CreateOptions | undefined
   const [from, to] = given[1] === undefined ? [0, given[0]] : given
   return stepped(checkNumber('arange', 'start', from), checkNumber('arange', 'end', to), given[2] ?? 1, options ?? {})
 }
 
-function stepped(from: number, to: number, step: unknown, options: CreateOptions): Tensor {
+function stepped(from: number, to: number, step: unknown, options: CreateOptions): Made {
   checkOptions('arange', options, known)
   const by = checkNumber('arange', 'step', step)
   if (by === 0) throw new OptionError('arange', 'step must not be 0')
@@ -190,7 +224,12 @@ function stepped(from: number, to: number, step: unknown, options: CreateOptions
 }
 
 /** `count` numbers from `start` to `end`, both included, at equal distances. */
-export function linspace(start: number, end: number, count: number, options: CreateOptions = {}): Tensor {
+export function linspace<D extends DType = 'float32'>(
+  start: number,
+  end: number,
+  count: number,
+  options: CreateOptions<D> = {},
+): Tensor<NoInfer<D>> {
   checkOptions('linspace', options, known)
   if (!Number.isInteger(count) || count < 0)
     throw new OptionError('linspace', `count must be a whole number of at least 0, got ${describe(count)}`)
@@ -199,7 +238,7 @@ export function linspace(start: number, end: number, count: number, options: Cre
   return ramp('linspace', count, from, step, checkDType('linspace', options.dtype ?? 'float32'), options)
 }
 
-function ramp(op: string, n: number, start: number, step: number, dtype: DType, options: CreateOptions): Tensor {
+function ramp(op: string, n: number, start: number, step: number, dtype: DType, options: CreateOptions): Made {
   const onDevice = dtype === 'float32' || dtype === 'int32' || streamFor(options.device).device === 'js'
   if (!onDevice || dtype === 'bool') {
     const data = newArray(dtype, n)
@@ -213,13 +252,13 @@ function ramp(op: string, n: number, start: number, step: number, dtype: DType, 
 
 const knownRandom = [...known, 'generator']
 
-function drawn<const S extends Shape>(
+function drawn(
   op: string,
-  shape: S,
+  shape: Shape,
   options: RandomOptions,
   fallback: DType,
   write: (stream: Stream, y: Tensor, seed: number, offset: number) => void,
-): Tensor<S> {
+): Made {
   checkOptions(op, options, knownRandom)
   const dtype = checkDType(op, options.dtype ?? fallback)
   if (fallback === 'float32' && !isFloating(dtype))
@@ -228,38 +267,29 @@ function drawn<const S extends Shape>(
   return made(op, shape, dtype, options, (stream, y) => write(stream, y, seed, offset))
 }
 
-function uniformly<const S extends Shape>(
-  op: string,
-  shape: S,
-  low: number,
-  high: number,
-  options: RandomOptions,
-): Tensor<S> {
+function uniformly(op: string, shape: Shape, low: number, high: number, options: RandomOptions): Made {
   if (checkNumber(op, 'low', low) > checkNumber(op, 'high', high))
     throw new OptionError(op, `low must not be above high, got ${low} and ${high}`)
   return drawn(op, shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, low, high, seed, offset))
 }
 /** Uniform random numbers in [0, 1). */
-export function rand<const S extends Shape>(shape: S, options: RandomOptions = {}): Tensor<S> {
+export function rand<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
+  options: RandomOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return uniformly('rand', shape, 0, 1, options)
 }
 /** Uniform random numbers in [low, high). */
-export function uniform<const S extends Shape>(
-  shape: S,
+export function uniform<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
   low: number,
   high: number,
-  options: RandomOptions = {},
-): Tensor<S> {
+  options: RandomOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return uniformly('uniform', shape, low, high, options)
 }
 
-function normally<const S extends Shape>(
-  op: string,
-  shape: S,
-  mean: number,
-  deviation: number,
-  options: RandomOptions,
-): Tensor<S> {
+function normally(op: string, shape: Shape, mean: number, deviation: number, options: RandomOptions): Made {
   checkNumber(op, 'mean', mean)
   if (checkNumber(op, 'deviation', deviation) < 0)
     throw new OptionError(op, `deviation must be at least 0, got ${deviation}`)
@@ -268,25 +298,28 @@ function normally<const S extends Shape>(
   )
 }
 /** Normal random numbers with mean 0 and standard deviation 1. */
-export function randn<const S extends Shape>(shape: S, options: RandomOptions = {}): Tensor<S> {
+export function randn<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
+  options: RandomOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return normally('randn', shape, 0, 1, options)
 }
 /** Normal random numbers with the given mean and standard deviation. */
-export function normal<const S extends Shape>(
-  shape: S,
+export function normal<D extends DType = 'float32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
   mean: number,
   deviation: number,
-  options: RandomOptions = {},
-): Tensor<S> {
+  options: RandomOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   return normally('normal', shape, mean, deviation, options)
 }
 /** Random whole numbers in [low, high): int32. */
-export function randint<const S extends Shape>(
-  shape: S,
+export function randint<D extends DType = 'int32', S extends Shape = Shape>(
+  shape: NoInfer<S>,
   low: number,
   high: number,
-  options: RandomOptions = {},
-): Tensor<S> {
+  options: RandomOptions<D> = {},
+): Tensor<NoInfer<D>, S> {
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
     throw new OptionError('randint', `low and high must be whole numbers with low < high, got ${low} and ${high}`)
   element('randint', low, 'int32')
@@ -297,12 +330,12 @@ export function randint<const S extends Shape>(
 }
 
 /** A tensor of zeros with shape, dtype and device of another. */
-export function zerosLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
+export function zerosLike<D extends DType, S extends Shape>(x: Tensor<D, S>): Tensor<D, S> {
   checkTensor('zerosLike', x)
   return filled('zerosLike', x.dims, 0, { dtype: x.dtype, device: x.device })
 }
 /** A tensor of ones with shape, dtype and device of another. */
-export function onesLike<S extends Shape>(x: Tensor<S>): Tensor<S> {
+export function onesLike<D extends DType, S extends Shape>(x: Tensor<D, S>): Tensor<D, S> {
   checkTensor('onesLike', x)
   return filled('onesLike', x.dims, 1, { dtype: x.dtype, device: x.device })
 }

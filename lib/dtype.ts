@@ -1,15 +1,23 @@
+import type { AnyArray } from './any-array.js'
 import { DTypeError, describe } from './errors.js'
 
 /** Element types. Promotion: bool < int32 < float32 < float64. */
 export type DType = 'bool' | 'int32' | 'float32' | 'float64'
 
-/** The array that holds elements of a type; bool is kept as bytes 0 and 1. */
-export interface Arrays {
+/** The dtype of a tensor where it is not known: as with `any`, the tensor fits wherever a tensor is wanted. */
+// biome-ignore lint/suspicious/noExplicitAny: that is what it means
+export type AnyDType = any
+
+/** Arrays by dtype; bool is kept as bytes 0 and 1. */
+interface Arrays {
   bool: Uint8Array<ArrayBuffer>
   int32: Int32Array<ArrayBuffer>
   float32: Float32Array<ArrayBuffer>
   float64: Float64Array<ArrayBuffer>
+  [unknown: string]: AnyArray
 }
+
+/** The array that holds elements of a dtype. */
 export type ArrayOf<D extends DType> = Arrays[D]
 
 /** What a kernel sees of a buffer. */

@@ -5,9 +5,11 @@
  */
 import { type BackwardOptions, backward } from './autograd/backward.js'
 import { moveTo } from './creation.js'
+import type { DType } from './dtype.js'
 import { jsKernels } from './ops/define.js'
 import * as ops from './ops/index.js'
 import { concat, stack } from './ops/movement.js'
+import type { Highest, Promote } from './promotion.js'
 import { type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
 
@@ -23,15 +25,15 @@ for (const [name, op] of Object.entries(ops))
   })
 
 declare module './tensor.js' {
-  interface Tensor {
+  interface Tensor<D, S> {
     /** Computes the gradients of everything this tensor depends on, and adds them to `.grad`. See `backward`. */
     backward(options?: BackwardOptions): void
     /** A copy on another device, or this tensor if it is there. Blocks until the values are known. Gradients go back. */
-    to(device: Device): Tensor
+    to(device: Device): Tensor<D, S>
     /** This tensor and others, one after the other along `axis`. See `concat`. */
-    concat(others: Tensor | readonly Tensor[], axis?: number): Tensor
+    concat<B extends DType>(others: Tensor<B> | readonly Tensor<B>[], axis?: number): Tensor<Promote<D, Highest<B>>>
     /** This tensor and others as slices of a new dim before `axis`. See `stack`. */
-    stack(others: Tensor | readonly Tensor[], axis?: number): Tensor
+    stack<B extends DType>(others: Tensor<B> | readonly Tensor<B>[], axis?: number): Tensor<Promote<D, Highest<B>>>
   }
 }
 Tensor.prototype.backward = function (options) {

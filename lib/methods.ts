@@ -1,33 +1,48 @@
 /** Operations as methods of Tensor: every function that lib/ops/index.ts lists, without its first parameter. */
 
+import type { DType } from './dtype.js'
 import type { Binary } from './ops/binary.js'
 import type { TensorLike } from './ops/define.js'
 import type * as ops from './ops/index.js'
 import type { SameShape } from './ops/unary.js'
-import type { Broadcast, Product, Shape } from './shape.js'
+import type { Choice, Into, Numeric, Promote, With } from './promotion.js'
+import type { Shape } from './shape.js'
 import type { Tensor } from './tensor.js'
 
 type Ops = typeof ops
 
-/** `x.matmul(b)`. */
-type MatmulMethod<S extends Shape> = <B extends Shape>(b: Tensor<B>) => Tensor<Product<S, B>>
+/** What a method of a tensor gives, if the function gives Y for tensors of all dtypes. */
+type Result<Y, D extends DType> =
+  Y extends Tensor<infer G>
+    ? 0 extends 1 & G
+      ? Tensor
+      : Tensor<Into<D, G>>
+    : Y extends Promise<infer Z>
+      ? Promise<Result<Z, D>>
+      : Y extends Tensor[]
+        ? Result<Y[number], D>[]
+        : Y
 
-/** `x.add(b)` and the like: the shapes broadcast; a number changes nothing. */
-interface BinaryMethod<S extends Shape> {
-  <B extends Shape>(b: Tensor<B>): Tensor<Broadcast<S, B>>
-  (b: number | boolean): Tensor<S>
-  (b: TensorLike): Tensor
-}
-
-/** A function of a tensor as a method of that tensor. Those that keep the shape keep its type. */
-type Method<F, S extends Shape> = F extends Binary
-  ? BinaryMethod<S>
-  : F extends typeof ops.matmul
-    ? MatmulMethod<S>
-    : F extends SameShape<infer R>
-      ? (...rest: R) => Tensor<S>
+/** A function of a tensor as a method of that tensor. */
+type Method<F, D extends DType, S extends Shape> =
+  F extends Binary<infer G>
+    ? <B extends TensorLike>(b: B) => Tensor<Into<With<D, B>, G>>
+    : F extends SameShape<infer R, infer G>
+      ? (...rest: R) => Tensor<Into<D, G>, S>
       : F extends (x: Tensor, ...rest: infer R) => infer Y
-        ? (...rest: R) => Y
+        ? (...rest: R) => Result<Y, D>
         : never
 
-export type Methods<S extends Shape> = { readonly [K in keyof Ops]: Method<Ops[K], S> }
+/** Methods whose result follows from more than the dtype of the tensor. */
+interface Particular<D extends DType, S extends Shape> {
+  cast<E extends DType>(dtype: E): Tensor<E, S>
+  clone(): Tensor<D, S>
+  contiguous(): Tensor<D, S>
+  matmul<B extends DType>(b: Tensor<B>): Tensor<Into<Promote<D, B>, Numeric>>
+  reshape<To extends Shape = Shape>(shape: NoInfer<To>): Tensor<D, To>
+  where<A extends TensorLike, B extends TensorLike>(a: A, b: B): Tensor<Choice<A, B>>
+}
+
+export type Methods<D extends DType, S extends Shape> = {
+  readonly [K in keyof Ops]: K extends keyof Particular<D, S> ? Particular<D, S>[K] : Method<Ops[K], D, S>
+}

@@ -3,24 +3,6 @@ import { describe, ShapeError } from './errors.js'
 /** Sizes of the dims, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[]
 
-/** The shape of `A` and `B` broadcast together, where both are known literally; else `Shape`. */
-export type Broadcast<A extends Shape, B extends Shape> = A extends B
-  ? B extends A
-    ? A
-    : Shape
-  : B extends readonly []
-    ? A
-    : A extends readonly []
-      ? B
-      : Shape
-
-/** The shape of a product of two literally known matrices; else `Shape`. */
-export type Product<A extends Shape, B extends Shape> = A extends readonly [infer M extends number, number]
-  ? B extends readonly [number, infer N extends number]
-    ? readonly [M, N]
-    : Shape
-  : Shape
-
 export function sizeOf(shape: Shape): number {
   let n = 1
   for (const dim of shape) n *= dim

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Edge, isNode, Leaf } from './autograd/graph.js'
-import { type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
+import { type AnyDType, type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
 import { describe, GradientError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
 import type { Device } from './runtime/device.js'
@@ -12,8 +12,7 @@ import { format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from '
 export type Nested = number | boolean | Nested[]
 
 /** The methods that the op families add; see lib/ops/index.ts. */
-// biome-ignore lint/correctness/noUnusedVariables: merged with the class, whose parameters it must repeat
-export interface Tensor<S extends Shape = Shape, D extends DType = DType> extends Methods<S> {}
+export interface Tensor<out D extends DType = AnyDType, out S extends Shape = Shape> extends Methods<D, S> {}
 
 /**
  * An array of numbers on a device: a storage seen through offset, shape and strides. Views share their storage.
@@ -21,7 +20,7 @@ export interface Tensor<S extends Shape = Shape, D extends DType = DType> extend
  * Operations return new tensors and are only issued: they run in the background, in order. `await data()`, `item()` and
  * `toArray()` wait for the result; their `Sync` twins block.
  */
-export class Tensor<S extends Shape = Shape, D extends DType = DType> {
+export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape> {
   /** @internal `shape`, for the library's own eyes: it is not frozen yet. Never changed, nor shared with a user. */
   readonly dims: S
   /** @internal `strides`, likewise. */
@@ -152,8 +151,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
     return this.edge === undefined || !isNode(this.edge)
   }
   /** The gradient that `backward()` has gathered; null before. */
-  get grad(): Tensor<S, D> | null {
-    return this.edge instanceof Leaf ? (this.edge.show() as Tensor<S, D> | null) : null
+  get grad(): Tensor<D, S> | null {
+    return this.edge instanceof Leaf ? (this.edge.show() as Tensor<D, S> | null) : null
   }
   set grad(value: Tensor | null) {
     this.checkAlive('grad')
@@ -192,13 +191,13 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> {
   }
 
   /** The same values without history, sharing the storage. */
-  detach(): Tensor<S, D> {
+  detach(): Tensor<D, S> {
     return this.alias(undefined)
   }
 
   /** @internal Another tensor on the same storage. */
-  alias(edge: Edge | undefined): Tensor<S, D> {
-    const copy = new Tensor<S, D>(this.storage.retain(), this.dims, this.steps, this.offset)
+  alias(edge: Edge | undefined): Tensor<D, S> {
+    const copy = new Tensor<D, S>(this.storage.retain(), this.dims, this.steps, this.offset)
     copy.edge = edge
     return copy
   }
@@ -240,7 +239,7 @@ function frozen<T extends readonly number[]>(list: T): T {
   return Object.isFrozen(list) ? list : Object.freeze(list)
 }
 
-function nest(data: ArrayOf<DType>, shape: Shape, dtype: DType): Nested {
+function nest(data: ArrayLike<number>, shape: Shape, dtype: DType): Nested {
   let at = 0
   const level = (d: number): Nested => {
     if (d === shape.length) return dtype === 'bool' ? data[at++] !== 0 : data[at++]

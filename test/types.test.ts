@@ -1,52 +1,82 @@
-// Types: what the compiler must know, and what it must refuse. Checked by tsc; runs only to be counted.
+// What the compiler must refuse; test/consumer has what it must accept. Checked by tsc; runs only to be counted.
 import { expectTypeOf, test } from 'vitest'
-import { dense, matmul, nn, ones, optim, type Shape, sequential, type Tensor, tensor, zeros } from '../lib/index.js'
-
-test('literal shapes go through creation and operations that keep or combine them', () => {
-  const a = zeros([2, 3])
-  expectTypeOf(a).toEqualTypeOf<Tensor<readonly [2, 3]>>()
-  expectTypeOf(a.relu().softmax(0).gelu({ approximate: 'tanh' })).toEqualTypeOf<Tensor<readonly [2, 3]>>()
-  expectTypeOf(matmul(a, ones([3, 4]))).toEqualTypeOf<Tensor<readonly [2, 4]>>()
-  expectTypeOf(a.reshape([3, 2])).toMatchTypeOf<Tensor>()
-  expectTypeOf(a.sum(0)).toEqualTypeOf<Tensor<Shape>>()
-  expectTypeOf(a.matmul(ones([3, 4]))).toEqualTypeOf<Tensor<readonly [2, 4]>>()
-  expectTypeOf(a.add(a)).toEqualTypeOf<Tensor<readonly [2, 3]>>()
-  expectTypeOf(a.mul(2)).toEqualTypeOf<Tensor<readonly [2, 3]>>()
-  expectTypeOf(ones([3]).add(a)).toEqualTypeOf<Tensor<Shape>>()
-})
-
-test('shapes that are not known are no obstacle', () => {
-  const x: Tensor = tensor([[1, 2]])
-  expectTypeOf(x.add(1).matmul(x.transpose()).mean()).toMatchTypeOf<Tensor>()
-  const f = (t: Tensor) => t
-  expectTypeOf(f(zeros([2, 3]))).toEqualTypeOf<Tensor>()
-})
+import { add, arange, eye, full, nn, randint, type Tensor, tensor, where, zeros } from '../lib/index.js'
 
 test('wrong calls do not compile', () => {
   const x = zeros([2])
   const refused = () => {
     // @ts-expect-error a shape must be an array
     zeros(3)
+    // @ts-expect-error of numbers
+    zeros('3')
     // @ts-expect-error no such method
     x.rleu()
     // @ts-expect-error the axis is a number
     x.softmax('last')
     // @ts-expect-error unknown dtype
     x.cast('float16')
-    // @ts-expect-error another shape
-    const y: Tensor<readonly [3]> = x.relu()
-    return y
+    // @ts-expect-error unknown dtype
+    zeros([2], { dtype: 'float16' })
+    // @ts-expect-error unknown option
+    zeros([2], { dtypes: 'int32' })
+    // @ts-expect-error text is no operand
+    x.add('1')
+    // @ts-expect-error nor is a list
+    add(x, [1, 2])
+    // @ts-expect-error a matrix product with a number
+    x.matmul(2)
+    // @ts-expect-error read-only
+    x.shape[0] = 3
+    // @ts-expect-error read-only
+    x.dtype = 'float32'
   }
   expectTypeOf(refused).toBeFunction()
 })
 
-test('documented uses compile', () => {
-  const model = sequential([dense(1, { inputShape: [2] })])
-  model.compile({ optimizer: new optim.Adam(model.parameters()), loss: 'huber' })
-  class Pair extends nn.Module {
-    forward(a: Tensor, b: Tensor): [Tensor, Tensor] {
-      return [b, a]
-    }
+test('a dtype is not another', () => {
+  const refused = async (x: Tensor<'float32'>, i: Tensor<'int32'>, b: Tensor<'bool'>, some: Tensor) => {
+    // @ts-expect-error the dtype does not follow from what is wanted
+    const a: Tensor<'int32'> = zeros([2])
+    // @ts-expect-error
+    const c: Tensor<'float32'> = zeros([2], { dtype: 'int32' })
+    // @ts-expect-error
+    const d: Float32Array = await x.argmax().data()
+    // @ts-expect-error also of a tensor of unknown dtype
+    const e: Float32Array = await some.argmax().data()
+    // @ts-expect-error
+    const f: Int32Array = await x.data()
+    // @ts-expect-error
+    const g: Tensor<'float32'> = x.greater(0)
+    // @ts-expect-error
+    const h: Tensor<'int32'> = i.mul(0.5)
+    // @ts-expect-error
+    const j: Tensor<'int32'> = i.div(2)
+    // @ts-expect-error
+    const k: Tensor<'float32'> = x.add(tensor(new Float64Array(2)))
+    // @ts-expect-error
+    const l: Tensor<'bool'> = b.sum()
+    // @ts-expect-error
+    const m: Tensor<'int32'> = where(b, x, i)
+    // @ts-expect-error
+    const n: Tensor<'float32'> = [arange(3), randint([3], 0, 2)][0]
+    // @ts-expect-error
+    const o: Tensor<'float32'> = full([2], true)
+    // @ts-expect-error
+    const p: nn.Parameter<'float64'> = new nn.Parameter(eye(2))
+    return [a, c, d, e, f, g, h, j, k, l, m, n, o, p]
   }
-  expectTypeOf(new Pair().forward).returns.toEqualTypeOf<[Tensor, Tensor]>()
+  expectTypeOf(refused).toBeFunction()
+})
+
+test('a shape that was written is checked', () => {
+  const refused = (x: Tensor<'float32', readonly [2, 3]>) => {
+    // @ts-expect-error another size
+    const a: Tensor<'float32', readonly [2, 3]> = zeros([2, 4])
+    // @ts-expect-error another rank
+    const b: Tensor<'float32', readonly [6]> = x.reshape([3, 2])
+    // @ts-expect-error
+    const c: Tensor<'float32', readonly [3]> = x.relu()
+    return [a, b, c]
+  }
+  expectTypeOf(refused).toBeFunction()
 })

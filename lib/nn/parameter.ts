@@ -1,5 +1,5 @@
 import { leafOf } from '../autograd/graph.js'
-import { isFloating } from '../dtype.js'
+import { type AnyDType, type DType, isFloating } from '../dtype.js'
 import { checkOptions, GradientError } from '../errors.js'
 import { checkTensor } from '../ops/define.js'
 import { noGrad } from '../scope.js'
@@ -7,15 +7,15 @@ import type { Shape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
 /** A tensor on the storage of `from`; of a view that is not contiguous, on a copy. */
-function dense<S extends Shape>(op: string, from: Tensor<S>): Tensor<S> {
+function dense<D extends DType, S extends Shape>(op: string, from: Tensor<D, S>): Tensor<D, S> {
   checkTensor(op, from)
-  return noGrad(() => (from.isContiguous ? from.detach() : from.clone()) as Tensor<S>)
+  return noGrad(() => (from.isContiguous ? from.detach() : from.clone()))
 }
 
 /** A tensor that is trained. Modules find those in their fields. */
-export class Parameter<S extends Shape = Shape> extends Tensor<S> {
+export class Parameter<D extends DType = AnyDType, S extends Shape = Shape> extends Tensor<D, S> {
   /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
-  constructor(from: Tensor<S>, options: { requiresGrad?: boolean } = {}) {
+  constructor(from: Tensor<D, S>, options: { requiresGrad?: boolean } = {}) {
     checkOptions('Parameter', options, ['requiresGrad'])
     const own = dense('Parameter', from)
     const { requiresGrad = true } = options
@@ -28,13 +28,13 @@ export class Parameter<S extends Shape = Shape> extends Tensor<S> {
 
   override requiresGrad_(on: boolean = true): this {
     super.requiresGrad_(on)
-    const leaf = leafOf(this as unknown as Tensor)
+    const leaf = leafOf(this)
     if (leaf) leaf.ofParameter = true
     return this
   }
 
   /** @internal A parameter of values that nobody else has: they are freed with it. */
-  static of<S extends Shape>(from: Tensor<S>): Parameter<S> {
+  static of<D extends DType, S extends Shape>(from: Tensor<D, S>): Parameter<D, S> {
     const parameter = new Parameter(from)
     from.dispose()
     return parameter
@@ -42,9 +42,9 @@ export class Parameter<S extends Shape = Shape> extends Tensor<S> {
 }
 
 /** A tensor that belongs to a module's state but is not trained, such as running statistics. */
-export class Buffer<S extends Shape = Shape> extends Tensor<S> {
+export class Buffer<D extends DType = AnyDType, S extends Shape = Shape> extends Tensor<D, S> {
   /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
-  constructor(from: Tensor<S>) {
+  constructor(from: Tensor<D, S>) {
     const own = dense('Buffer', from)
     super(own.storage.retain(), own.dims, own.steps, own.offset)
     own.dispose()

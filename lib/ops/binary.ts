@@ -1,8 +1,8 @@
 /** Elementwise functions of two values, with broadcasting.   twin: native/kernels/binary.def   cases: test/ops/binary.ts */
-import { type DType, floatOf, promote } from '../dtype.js'
+import { type AnyDType, type DType, floatOf, promote } from '../dtype.js'
+import type { Common, Float, Into, Numeric } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { allowedUlp, type Tolerance } from '../runtime/tolerance.js'
-import type { Broadcast, Shape } from '../shape.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { equal, greater, less, logicalAnd, where } from './compare.js'
@@ -12,12 +12,10 @@ import { map2 } from './loops.js'
 import { floor, log, neg, square } from './unary.js'
 
 /** A function of two tensors, or of a tensor and a number in either place. */
-export interface Binary {
-  <A extends Shape, B extends Shape>(a: Tensor<A>, b: Tensor<B>): Tensor<Broadcast<A, B>>
-  <S extends Shape>(a: Tensor<S>, b: number | boolean): Tensor<S>
-  <S extends Shape>(a: number | boolean, b: Tensor<S>): Tensor<S>
-  (a: TensorLike, b: TensorLike): Tensor
-}
+export type Binary<Given extends DType> = <A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B,
+) => Tensor<Into<Common<A, B>, Given>>
 
 interface BinaryRow {
   f(a: number, b: number): number
@@ -31,7 +29,7 @@ interface BinaryRow {
   readonly tolerance?: Tolerance
 }
 
-function binary(name: string, row: BinaryRow): Binary {
+function binary(name: string, row: BinaryRow): Binary<AnyDType> {
   const kernel = name as 'add'
   const js: JsKernels['add'] = (a, b, y) => map2(a, b, y, y instanceof Int32Array && row.int ? row.int : row.f)
   kernels({ [kernel]: js }, { [kernel]: row.tolerance })
@@ -47,7 +45,7 @@ function binary(name: string, row: BinaryRow): Binary {
     grad: (g, saved, _, needs) => row.grad(g, saved, needs),
   })
   const dtype = row.dtype ?? ((common: DType) => promote(common, 'int32'))
-  return ((a: TensorLike, b: TensorLike) => applyTo(self, [a, b], pair(name, a, b, dtype), null)) as Binary
+  return (a, b) => applyTo(self, [a, b], pair(name, a, b, dtype), null)
 }
 
 const both = { inputs: [0, 1] } as const
@@ -55,18 +53,18 @@ const both = { inputs: [0, 1] } as const
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 /** a + b. */
-export const add: Binary = binary('add', { f: (a, b) => a + b, grad: g => [g, g] })
+export const add: Binary<Numeric> = binary('add', { f: (a, b) => a + b, grad: g => [g, g] })
 /** a − b. */
-export const sub: Binary = binary('sub', { f: (a, b) => a - b, grad: (g, _, [, b]) => [g, b ? neg(g) : null] })
+export const sub: Binary<Numeric> = binary('sub', { f: (a, b) => a - b, grad: (g, _, [, b]) => [g, b ? neg(g) : null] })
 /** a · b, element by element. */
-export const mul: Binary = binary('mul', {
+export const mul: Binary<Numeric> = binary('mul', {
   f: (a, b) => a * b,
   int: Math.imul,
   saves: both,
   grad: (g, { inputs: [a, b] }, needs) => [needs[0] ? mul(g, b) : null, needs[1] ? mul(g, a) : null],
 })
 /** a / b. Of int32 tensors: float32. */
-export const div: Binary = binary('div', {
+export const div: Binary<Float> = binary('div', {
   f: (a, b) => a / b,
   dtype: floatOf,
   saves: both,
@@ -76,7 +74,7 @@ export const div: Binary = binary('div', {
   ],
 })
 /** a to the power of b. */
-export const pow: Binary = binary('pow', {
+export const pow: Binary<Numeric> = binary('pow', {
   f: power,
   int: intPower,
   tolerance: call => (call.strided('a').data instanceof Int32Array ? () => 0 : (_, v) => allowedUlp(3, v)),
@@ -88,19 +86,19 @@ export const pow: Binary = binary('pow', {
   ],
 })
 /** The larger of the two; NaN if one is. Equal values share the gradient. */
-export const maximum: Binary = binary('maximum', {
+export const maximum: Binary<Numeric> = binary('maximum', {
   f: (a, b) => (a > b || Number.isNaN(a) ? a : b),
   saves: both,
   grad: (g, { inputs: [a, b] }) => shareAtTies(g, greater(a, b), a, b),
 })
 /** The smaller of the two; NaN if one is. Equal values share the gradient. */
-export const minimum: Binary = binary('minimum', {
+export const minimum: Binary<Numeric> = binary('minimum', {
   f: (a, b) => (a < b || Number.isNaN(a) ? a : b),
   saves: both,
   grad: (g, { inputs: [a, b] }) => shareAtTies(g, less(a, b), a, b),
 })
 /** The remainder of a / b with the sign of b, as in Python. int32 by 0 gives 0. */
-export const remainder: Binary = binary('remainder', {
+export const remainder: Binary<Numeric> = binary('remainder', {
   f: modulo,
   int: (a, b) => (b === 0 ? 0 : modulo(a, b)),
   saves: both,

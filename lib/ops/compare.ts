@@ -1,6 +1,6 @@
 /** Comparisons, logic and choice. No gradient, except through `where`.   twin: native/kernels/binary.def   cases: test/ops/compare.ts */
 import { type DType, promote } from '../dtype.js'
-import type { Shape } from '../shape.js'
+import type { Choice } from '../promotion.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
@@ -20,7 +20,7 @@ import { map1, map2, map3 } from './loops.js'
 import type { SameShape } from './unary.js'
 
 /** A test of two tensors, or of a tensor and a number: a bool tensor. */
-export type Compare = (a: TensorLike, b: TensorLike) => Tensor
+export type Compare = (a: TensorLike, b: TensorLike) => Tensor<'bool'>
 
 function compare(
   name: string,
@@ -65,7 +65,7 @@ export const logicalOr: Compare = compare('logicalOr', (a, b) => a !== 0 || b !=
 /** One, not both, is true (not 0). */
 export const logicalXor: Compare = compare('logicalXor', (a, b) => (a !== 0) !== (b !== 0), truth)
 
-function test(name: string, f: (x: number) => boolean, input?: DType): SameShape<[]> {
+function test(name: string, f: (x: number) => boolean, input?: DType): SameShape<[], 'bool'> {
   const kernel = name as 'isNaN'
   kernels({ [kernel]: (x, y) => map1(x, y, x => (f(x) ? 1 : 0)) } as Parameters<typeof kernels>[0])
   const self: Rule<null> = rule({
@@ -75,18 +75,18 @@ function test(name: string, f: (x: number) => boolean, input?: DType): SameShape
     run: (k, [x], y) => k[kernel](aligned([x, y])[0], y),
     noGrad: 'the result is a truth value',
   })
-  return (<S extends Shape>(x: Tensor<S>) => {
+  return (x => {
     checkTensor(name, x)
-    return applyTo(self, [x], [cast(x as Tensor, input ?? promote(x.dtype, 'float32'))], null)
-  }) as SameShape<[]>
+    return applyTo(self, [x], [cast(x, input ?? promote(x.dtype, 'float32'))], null)
+  }) as SameShape<[], 'bool'>
 }
 
 /** Not true: is it 0? */
-export const logicalNot: SameShape<[]> = test('logicalNot', x => x === 0, 'bool')
+export const logicalNot: SameShape<[], 'bool'> = test('logicalNot', x => x === 0, 'bool')
 /** Is it not a number? */
-export const isNaN: SameShape<[]> = test('isNaN', x => x !== x)
+export const isNaN: SameShape<[], 'bool'> = test('isNaN', x => x !== x)
 /** Is it neither infinite nor NaN? */
-export const isFinite: SameShape<[]> = test('isFinite', x => x - x === 0)
+export const isFinite: SameShape<[], 'bool'> = test('isFinite', x => x - x === 0)
 
 kernels({ where: (condition, a, b, y) => map3(condition, a, b, y, (c, a, b) => (c ? a : b)) })
 
@@ -103,7 +103,7 @@ const whereRule: Rule<null> = rule({
 })
 
 /** a where the condition is true (not 0), else b. The three broadcast; at least one of `a` and `b` is a tensor, or both are numbers. */
-export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+export function where<A extends TensorLike, B extends TensorLike>(condition: Tensor, a: A, b: B): Tensor<Choice<A, B>> {
   checkTensor('where', condition, 'condition')
   for (const x of [a, b]) if (typeof x !== 'number' && typeof x !== 'boolean') checkTensor('where', x, 'a choice')
   // Of two numbers, the first becomes a float32 tensor, and takes the second along.

@@ -1,5 +1,6 @@
 /** The running sum.                                         twin: native/kernels/cumsum.cc   cases: test/ops/cumsum.ts */
-import { promote } from '../dtype.js'
+import { type DType, promote } from '../dtype.js'
+import type { Into, Numeric } from '../promotion.js'
 import { type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
@@ -26,7 +27,7 @@ const cumsumRule: Rule<Slices> = rule({
 })
 
 /** The running sum along `axis`. */
-export function cumsum(x: Tensor, axis: number): Tensor {
+export function cumsum<D extends DType>(x: Tensor<D>, axis: number): Tensor<Into<D, Numeric>> {
   checkTensor('cumsum', x)
   return applyTo(cumsumRule, [x], [cast(x, promote(x.dtype, 'int32'))], slicesOf('cumsum', x.dims, axis))
 }

@@ -1,5 +1,5 @@
 /** Picking by index.                                     twin: native/kernels/embedding.cc   cases: test/ops/embedding.ts */
-import type { Buf } from '../dtype.js'
+import type { Buf, DType } from '../dtype.js'
 import { DTypeError, OptionError, ShapeError } from '../errors.js'
 import { IndexFault } from '../runtime/js.js'
 import { format, type Shape, type Slices, slicesOf } from '../shape.js'
@@ -90,7 +90,7 @@ const scatterAddRule: Rule<Picks> = rule({
  *
  * @throws IndexError when the result is read, if an index is outside; DTypeError, ShapeError at once.
  */
-export function gather(x: Tensor, index: Tensor, axis: number): Tensor {
+export function gather<D extends DType>(x: Tensor<D>, index: Tensor, axis: number): Tensor<D> {
   checkTensor('gather', x)
   checkIndex('gather', index)
   const { axis: a, n } = slicesOf('gather', x.dims, axis)
@@ -124,7 +124,7 @@ const indexAddRule: Rule<Picks> = rule({
  *
  * @throws IndexError when the result is read, if an index is outside; DTypeError, ShapeError at once.
  */
-export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
+export function indexSelect<D extends DType>(x: Tensor<D>, index: Tensor, axis = 0): Tensor<D> {
   checkTensor('indexSelect', x)
   checkIndex('indexSelect', index)
   if (index.rank !== 1)
@@ -137,7 +137,7 @@ export function indexSelect(x: Tensor, index: Tensor, axis = 0): Tensor {
 }
 
 /** The rows of `weight` [count, width] that `index`, of any shape, names: [… , width]. */
-export function embedding(weight: Tensor, index: Tensor): Tensor {
+export function embedding<D extends DType>(weight: Tensor<D>, index: Tensor): Tensor<D> {
   checkTensor('embedding', weight, 'weight')
   checkIndex('embedding', index)
   if (weight.rank !== 2)
@@ -156,7 +156,7 @@ const oneHotRule: Rule<{ classes: number }> = rule({
 })
 
 /** Vectors of `classes` zeros with a 1 at each index: float32 […, classes]. */
-export function oneHot(index: Tensor, classes: number): Tensor {
+export function oneHot(index: Tensor, classes: number): Tensor<'float32'> {
   checkIndex('oneHot', index)
   if (!Number.isInteger(classes) || classes < 1)
     throw new OptionError('oneHot', `classes must be a whole number above 0, got ${String(classes)}`)

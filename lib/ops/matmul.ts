@@ -1,10 +1,11 @@
 /** Matrix product.                                          twin: native/kernels/matmul.cc   cases: test/ops/matmul.ts */
-import { promote } from '../dtype.js'
+import { type DType, promote } from '../dtype.js'
 import { ShapeError } from '../errors.js'
+import type { Into, Numeric, Promote } from '../promotion.js'
 import { complete } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, sumError } from '../runtime/tolerance.js'
-import { broadcast, broadcastStrides, coalesce, format, type Product, type Shape, sizeOf } from '../shape.js'
+import { broadcast, broadcastStrides, coalesce, format, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { walk } from './loops.js'
@@ -105,8 +106,10 @@ const matmulRule: Rule<null> = rule({
  * const a = tensor([[1, 2], [3, 4]])
  * await matmul(a, tensor([1, 10])).toArray() // [21, 43]
  */
-export function matmul<A extends Shape, B extends Shape>(a: Tensor<A>, b: Tensor<B>): Tensor<Product<A, B>>
-export function matmul(a: Tensor, b: Tensor): Tensor {
+export function matmul<A extends DType, B extends DType>(
+  a: Tensor<A>,
+  b: Tensor<B>,
+): Tensor<Into<Promote<A, B>, Numeric>> {
   checkTensor('matmul', a, 'left operand')
   checkTensor('matmul', b, 'right operand')
   const where = `got ${format(a.dims)} × ${format(b.dims)}`

@@ -1,5 +1,7 @@
 /** Variance and standard deviation, composed of other ops.                                   cases: test/ops/moments.ts */
+import type { DType } from '../dtype.js'
 import { OptionError } from '../errors.js'
+import type { Float, Into } from '../promotion.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { div, sub } from './binary.js'
@@ -13,6 +15,7 @@ export interface VarianceOptions extends KeepDims {
 }
 
 /** The mean squared distance from the mean over `axes`, in two passes, so that nothing cancels. */
+export function variance<D extends DType>(x: Tensor<D>, axes?: Axes, options?: VarianceOptions): Tensor<Into<D, Float>>
 export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
   const p = plan('variance', x, axes, options, ['keepDims', 'correction'])
   const { correction = 1 } = options
@@ -24,6 +27,7 @@ export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}):
 }
 
 /** The square root of the variance over `axes`. Where it is 0, so is its gradient. */
+export function std<D extends DType>(x: Tensor<D>, axes?: Axes, options?: VarianceOptions): Tensor<Into<D, Float>>
 export function std(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
   const v = variance(x, axes, options)
   // √ has an infinite slope at 0, which would turn the 0 of the variance's gradient into NaN.

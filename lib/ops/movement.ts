@@ -1,6 +1,7 @@
 /** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
-import { checkDType, type DType, promote } from '../dtype.js'
+import { type AnyDType, checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
+import type { Highest } from '../promotion.js'
 import type { Pieces, Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
 import { axisOf, checkSizes, format, overlaps, type Shape, sameShape } from '../shape.js'
@@ -63,18 +64,18 @@ const copyRule: Rule<null> = rule({
 })
 
 /** A copy with its own storage. */
-export function clone<S extends Shape>(x: Tensor<S>): Tensor<S> {
-  return apply(copyRule, [checkTensor('clone', x)], null) as Tensor<S>
+export function clone<D extends DType, S extends Shape>(x: Tensor<D, S>): Tensor<D, S> {
+  return apply(copyRule, [checkTensor('clone', x)], null) as Tensor<AnyDType, never>
 }
 
 /** The tensor itself if its elements lie in row-major order without gaps, else a copy that does. */
-export function contiguous<S extends Shape>(x: Tensor<S>): Tensor<S> {
+export function contiguous<D extends DType, S extends Shape>(x: Tensor<D, S>): Tensor<D, S> {
   return checkTensor('contiguous', x).isContiguous ? x : clone(x)
 }
 
 /** The tensor in another dtype: float → int32 truncates, NaN becomes 0; anything → bool is ≠ 0. Itself if it has it. */
-export function cast<S extends Shape>(x: Tensor<S>, dtype: DType): Tensor<S> {
-  return convert(checkTensor('cast', x), checkDType('cast', dtype)) as Tensor<S>
+export function cast<D extends DType, S extends Shape>(x: Tensor<AnyDType, S>, dtype: D): Tensor<D, S> {
+  return convert(checkTensor('cast', x), checkDType('cast', dtype)) as Tensor<AnyDType, never>
 }
 
 interface Along {
@@ -98,7 +99,7 @@ const concatRule: Rule<Along> = rule({
 })
 
 /** Tensors one after the other along an axis; the other sizes must be equal. */
-export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Highest<D>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
@@ -121,7 +122,7 @@ function common(op: string, tensors: readonly Tensor[]): Tensor[] {
 }
 
 /** Tensors of one shape as slices of a new dim before `axis`. */
-export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Highest<D>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))
@@ -150,7 +151,11 @@ const padRule: Rule<Padding> = rule({
 })
 
 /** With `pads[d] = [before, after]` elements of `value` (0 unless given) put around dim d. */
-export function pad(x: Tensor, pads: readonly (readonly [number, number])[], options: { value?: number } = {}): Tensor {
+export function pad<D extends DType>(
+  x: Tensor<D>,
+  pads: readonly (readonly [number, number])[],
+  options: { value?: number } = {},
+): Tensor<D> {
   checkTensor('pad', x)
   checkOptions('pad', options, ['value'])
   if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2))
@@ -165,7 +170,7 @@ export function pad(x: Tensor, pads: readonly (readonly [number, number])[], opt
 const own = (x: Tensor, y: Tensor): Tensor => (y.storage === x.storage ? clone(y) : y)
 
 /** The whole tensor repeated counts[d] times along dim d; extra counts are new leading dims. */
-export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
+export function tile<D extends DType>(x: Tensor<D>, counts: number | readonly number[]): Tensor<D> {
   checkTensor('tile', x)
   const given = checkSizes('tile', typeof counts === 'number' ? [counts] : counts)
   const rank = Math.max(given.length, x.rank)
@@ -189,7 +194,7 @@ export function tile(x: Tensor, counts: number | readonly number[]): Tensor {
 }
 
 /** Each element repeated `count` times along `axis`, as NumPy's repeat. */
-export function repeat(x: Tensor, count: number, axis: number): Tensor {
+export function repeat<D extends DType>(x: Tensor<D>, count: number, axis: number): Tensor<D> {
   checkTensor('repeat', x)
   checkSizes('repeat', [count])
   const a = axisOf('repeat', axis, x.rank)
@@ -210,7 +215,7 @@ export function repeat(x: Tensor, count: number, axis: number): Tensor {
  *
  * @throws GradientError while recording, if the tensor requires a gradient.
  */
-export function assign_(x: Tensor, value: TensorLike): Tensor {
+export function assign_<D extends DType>(x: Tensor<D>, value: TensorLike): Tensor<D> {
   checkTensor('assign_', x)
   refuseRecorded('assign_', x)
   if (overlaps(x.dims, x.steps))

@@ -1,10 +1,10 @@
 /** Random numbers by counter, and dropout.                   twin: native/kernels/random.cc   cases: test/ops/random.ts */
-import type { Buf } from '../dtype.js'
+import type { Buf, DType } from '../dtype.js'
 import { floatOf } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
+import type { Float, Into } from '../promotion.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Pieces } from '../runtime/js.js'
-import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { forEach } from './loops.js'
@@ -166,12 +166,12 @@ export interface DropoutOptions {
  *
  * @throws OptionError if `p` is not in [0, 1].
  */
-export function dropout<S extends Shape>(x: Tensor<S>, p = 0.5, options: DropoutOptions = {}): Tensor<S> {
+export function dropout<D extends DType>(x: Tensor<D>, p = 0.5, options: DropoutOptions = {}): Tensor<Into<D, Float>> {
   checkTensor('dropout', x)
   checkOptions('dropout', options, ['generator'])
   if (typeof p !== 'number' || !(p >= 0 && p <= 1))
     throw new OptionError('dropout', `p must be from 0 to 1, got ${String(p)}`)
   const draw = generatorOr('dropout', options.generator).reserve(x.size)
-  if (p === 0) return clone(x)
-  return applyTo(dropoutRule, [x], [cast(x as Tensor, floatOf(x.dtype))], { p, ...draw }) as Tensor<S>
+  if (p === 0) return clone(x) as Tensor
+  return applyTo(dropoutRule, [x], [cast(x, floatOf(x.dtype))], { p, ...draw })
 }

@@ -1,6 +1,7 @@
 /** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
 import { type Buf, type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, ShapeError } from '../errors.js'
+import type { Float, Into, Numeric } from '../promotion.js'
 import { complete, type JsKernels, type Pieces, type Strided } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, sumError, ulp } from '../runtime/tolerance.js'
@@ -163,7 +164,7 @@ function sumTolerance(call: Arguments): Allowed {
 // Every addend has the gradient of the sum.
 const sumRule: Rule<Plan> = reduction({ name: 'sum', kernel: 'sum', grad: (g, _, p) => restored(g, p) })
 /** The sum over `axes`; int32 wraps, bool counts. */
-export function sum(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function sum<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Numeric>> {
   const p = plan('sum', x, axes, options)
   return applyTo(sumRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
 }
@@ -175,7 +176,7 @@ const meanRule: Rule<Plan> = reduction({
   grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.dims) / sizeOf(p.kept)),
 })
 /** The arithmetic mean over `axes`. Of nothing: NaN. */
-export function mean(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function mean<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Float>> {
   const p = plan('mean', x, axes, options)
   return applyTo(meanRule, [x], [cast(x, floatOf(x.dtype))], p)
 }
@@ -227,7 +228,7 @@ const prodRule: Rule<Plan> = reduction({
   },
 })
 /** The product over `axes`. Its gradient is right also where factors are 0. */
-export function prod(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function prod<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Numeric>> {
   const p = plan('prod', x, axes, options)
   return applyTo(prodRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
 }
@@ -305,9 +306,9 @@ function along(r: Rule<Plan>): ArgReduce {
   }
 }
 /** The index of an extreme value, along one axis or in the flattened tensor. */
-export type ArgReduce = (x: Tensor, axis?: number | null, options?: KeepDims) => Tensor
+export type ArgReduce = (x: Tensor, axis?: number | null, options?: KeepDims) => Tensor<'int32'>
 /** A reduction over axes. */
-export type Reduce = (x: Tensor, axes?: Axes, options?: KeepDims) => Tensor
+export type Reduce = <D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims) => Tensor<Into<D, Numeric>>
 
 /** The largest value over `axes`; NaN if there is one. Ties share the gradient. */
 export const max: Reduce = extremum(maxRule)
@@ -344,12 +345,12 @@ const truth = 'the result is a truth value'
 const anyRule: Rule<Plan> = reduction({ name: 'any', kernel: 'any', noGrad: truth })
 const allRule: Rule<Plan> = reduction({ name: 'all', kernel: 'all', noGrad: truth })
 /** Is some value over `axes` true (not 0)? */
-export function any(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function any(x: Tensor, axes?: Axes, options?: KeepDims): Tensor<'bool'> {
   const p = plan('any', x, axes, options)
   return applyTo(anyRule, [x], [cast(x, 'bool')], p)
 }
 /** Is every value over `axes` true (not 0)? */
-export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor<'bool'> {
   const p = plan('all', x, axes, options)
   return applyTo(allRule, [x], [cast(x, 'bool')], p)
 }
@@ -357,6 +358,7 @@ export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
 // ---- compositions ----------------------------------------------------------------------------------------------------
 
 /** log Σ exp x over `axes`, without overflow. */
+export function logSumExp<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Float>>
 export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
   const p = plan('logSumExp', x, axes, options)
   if (p.axes.some(d => x.dims[d] === 0)) return log(sum(exp(x), axes, options)) // −∞: there is no largest value

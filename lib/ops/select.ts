@@ -43,19 +43,19 @@ async function holding<T>(tensors: readonly Tensor[], work: () => Promise<T>): P
 }
 
 /** The elements where the mask is true, in row-major order, in one dim. The mask broadcasts to `x`. */
-export async function maskSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
+export async function maskSelect<D extends DType>(x: Tensor<D>, mask: Tensor): Promise<Tensor<D>> {
   const { positions, found } = search('maskSelect', maskFor(x, mask))
   const now = clone(x) // the values at the call, whatever happens to x until the mask is known
   return holding([positions, found, now], async () => pick(now, positions, await found.item()))
 }
 /** As `maskSelect`, but blocks until the mask is known. */
-export function maskSelectSync(x: Tensor, mask: Tensor): Tensor {
+export function maskSelectSync<D extends DType>(x: Tensor<D>, mask: Tensor): Tensor<D> {
   const { positions, found } = search('maskSelect', maskFor(x, mask))
   return pick(x, positions, found.itemSync())
 }
 
 /** The indices of the elements that are not 0, one row for each: int32 [count, rank]. */
-export async function nonzero(x: Tensor): Promise<Tensor> {
+export async function nonzero(x: Tensor): Promise<Tensor<'int32'>> {
   const { positions, found } = search('nonzero', x)
   const { stream } = x.storage
   return holding([positions, found], async () => {
@@ -64,7 +64,7 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
   })
 }
 /** As `nonzero`, but blocks until the values are known. */
-export function nonzeroSync(x: Tensor): Tensor {
+export function nonzeroSync(x: Tensor): Tensor<'int32'> {
   const { positions, found } = search('nonzero', x)
   const all = positions.dataSync() as Int32Array
   return unravel(x.storage.stream, x.dims, all.subarray(0, found.itemSync()))
@@ -85,13 +85,13 @@ function unravel(stream: Stream, shape: Shape, positions: Int32Array): Tensor {
 }
 
 /** The distinct values in ascending order, in one dim. NaN comes last, once. */
-export async function unique(x: Tensor): Promise<Tensor> {
+export async function unique<D extends DType>(x: Tensor<D>): Promise<Tensor<D>> {
   checkTensor('unique', x)
   const { stream, dtype } = x.storage
   return distinct(stream, dtype, await x.detach().data())
 }
 /** As `unique`, but blocks until the values are known. */
-export function uniqueSync(x: Tensor): Tensor {
+export function uniqueSync<D extends DType>(x: Tensor<D>): Tensor<D> {
   checkTensor('unique', x)
   return distinct(x.storage.stream, x.dtype, x.detach().dataSync())
 }

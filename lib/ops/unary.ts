@@ -1,6 +1,7 @@
 /** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
-import { type Buf, floatOf, promote } from '../dtype.js'
+import { type Buf, type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
+import type { Float, Into, Numeric } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../runtime/tolerance.js'
 import type { Shape } from '../shape.js'
@@ -24,7 +25,10 @@ import {
 import { map1, map2 } from './loops.js'
 
 /** A function that keeps the shape of its tensor. */
-export type SameShape<Options extends unknown[]> = <S extends Shape>(x: Tensor<S>, ...options: Options) => Tensor<S>
+export type SameShape<Options extends unknown[] = [], Given extends DType = Float> = <D extends DType, S extends Shape>(
+  x: Tensor<D, S>,
+  ...options: Options
+) => Tensor<Into<D, Given>, S>
 
 /** The parameters of a function, `a` and `b` in its formula. */
 interface Parameters {
@@ -122,13 +126,17 @@ function number(op: string, name: string, value: unknown): number {
 // ---- the table -------------------------------------------------------------------------------------------------------
 
 /** −x. int32 wraps. */
-export const neg: SameShape<[]> = plain('neg', { f: x => -x, keepsInt: true, grad: g => neg(g) })
+export const neg: SameShape<[], Numeric> = plain('neg', { f: x => -x, keepsInt: true, grad: g => neg(g) })
 /** |x|; its gradient at 0 is 0. */
-export const abs: SameShape<[]> = plain('abs', { f: Math.abs, keepsInt: true, grad: (g, x) => mul(g, sign(x)) })
+export const abs: SameShape<[], Numeric> = plain('abs', {
+  f: Math.abs,
+  keepsInt: true,
+  grad: (g, x) => mul(g, sign(x)),
+})
 /** −1, 0 or 1; NaN stays. The sign of −0 is 0. */
-export const sign: SameShape<[]> = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
+export const sign: SameShape<[], Numeric> = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
 /** x². */
-export const square: SameShape<[]> = plain('square', {
+export const square: SameShape<[], Numeric> = plain('square', {
   f: x => x * x,
   int: x => Math.imul(x, x),
   keepsInt: true,
@@ -236,7 +244,7 @@ export const sigmoid: SameShape<[]> = plain('sigmoid', {
   gradTolerance: ulp(3),
 })
 /** max(x, 0); its gradient at 0 is 0. NaN stays NaN. */
-export const relu: SameShape<[]> = plain('relu', {
+export const relu: SameShape<[], Numeric> = plain('relu', {
   f: x => (x <= 0 ? 0 : x),
   keepsInt: true,
   saves: 'x',

@@ -1,4 +1,5 @@
 /** Other looks at the same storage; only reshaping what is not contiguous copies.       cases: test/ops/view.ts */
+import type { DType } from '../dtype.js'
 import { describe, ShapeError } from '../errors.js'
 import {
   axisOf,
@@ -37,7 +38,7 @@ const reshapeGradient: Gradient<From> = rule({ name: 'reshape', grad: (g, _, { f
  * The same elements, in row-major order, in another shape; one size may be −1, to be computed. A view where the strides
  * allow it, else a copy.
  */
-export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
+export function reshape<D extends DType, S extends Shape = Shape>(x: Tensor<D>, shape: NoInfer<S>): Tensor<D, S> {
   checkTensor('reshape', x)
   const to = resolve(x, shape)
   const strides = reshapedStrides(x.dims, x.steps, to)
@@ -49,7 +50,7 @@ export function reshape<const S extends Shape>(x: Tensor, shape: S): Tensor<S> {
     { shape: to, strides: strides ?? stridesOf(to), offset: base.offset },
   )
   if (base !== x) base.dispose()
-  return y as unknown as Tensor<S>
+  return y as Tensor<D, S>
 }
 
 function resolve(x: Tensor, shape: Shape): Shape {
@@ -68,7 +69,7 @@ function resolve(x: Tensor, shape: Shape): Shape {
 }
 
 /** All elements in one dim; or the dims from `start` to `end` (inclusive) merged. */
-export function flatten(x: Tensor, start = 0, end = -1): Tensor {
+export function flatten<D extends DType>(x: Tensor<D>, start = 0, end = -1): Tensor<D> {
   checkTensor('flatten', x)
   if (x.rank === 0) return reshape(x, [1])
   const [a, b] = [axisOf('flatten', start, x.rank), axisOf('flatten', end, x.rank)]
@@ -89,7 +90,7 @@ const permuteGradient: Gradient<Order> = rule({
 })
 
 /** The dims in another order: dim d of the result is dim order[d] of `x`. A view. */
-export function permute(x: Tensor, order: readonly number[]): Tensor {
+export function permute<D extends DType>(x: Tensor<D>, order: readonly number[]): Tensor<D> {
   checkTensor('permute', x)
   const full = order.map(axis => axisOf('permute', axis, x.rank))
   if (full.length !== x.rank || new Set(full).size < x.rank)
@@ -103,7 +104,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 }
 
 /** Two axes exchanged, the last two unless given. A view. */
-export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+export function transpose<D extends DType>(x: Tensor<D>, a = -2, b = -1): Tensor<D> {
   checkTensor('transpose', x)
   if (x.rank < 2 && a === -2 && b === -1)
     throw new ShapeError('transpose', `expected at least 2 dims, got shape ${format(x.dims)}`)
@@ -117,7 +118,7 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
 const expandGradient: Gradient<null> = rule({ name: 'expand', grad: g => [g] }) // the walker sums over the repeated dims
 
 /** Dims of size 1 repeated without a copy, and new leading dims. A view. */
-export function expand(x: Tensor, shape: Shape): Tensor {
+export function expand<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
   checkTensor('expand', x)
   const to = checkShape(
     'expand',
@@ -138,7 +139,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 }
 
 /** Without the dims of size 1, or without those named, which must have size 1. A view. */
-export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
+export function squeeze<D extends DType>(x: Tensor<D>, axes?: number | readonly number[]): Tensor<D> {
   checkTensor('squeeze', x)
   const named =
     axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
@@ -152,7 +153,7 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
 }
 
 /** With a dim of size 1 put in before `axis`. A view. */
-export function unsqueeze(x: Tensor, axis: number): Tensor {
+export function unsqueeze<D extends DType>(x: Tensor<D>, axis: number): Tensor<D> {
   checkTensor('unsqueeze', x)
   const at = axisOf('unsqueeze', axis, x.rank + 1)
   return reshape(x, [...x.dims.slice(0, at), 1, ...x.dims.slice(at)])
@@ -189,7 +190,7 @@ const scatterSlice: Rule<Cut> = rule({
  * await x.slice(1).toArray() // [4, 5, 6, 7]
  * await x.slice([0, 2], [null, null, -1]).toArray() // [[3, 2, 1, 0], [7, 6, 5, 4]]
  */
-export function slice(x: Tensor, ...ranges: Range[]): Tensor {
+export function slice<D extends DType>(x: Tensor<D>, ...ranges: Range[]): Tensor<D> {
   checkTensor('slice', x)
   const own = ranges.map(range => (Array.isArray(range) ? ([...range] as unknown as Range) : range))
   return view(sliceGradient, x, { ranges: own, from: x.dims }, sliceLayout(x, own))
@@ -232,7 +233,7 @@ function bounds(range: Exclude<Range, number>, n: number): { start: number; leng
 }
 
 /** Pieces along `axis`: of the given size (the last may be smaller), or of the given sizes. Views. */
-export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+export function split<D extends DType>(x: Tensor<D>, sizes: number | readonly number[], axis = 0): Tensor<D>[] {
   checkTensor('split', x)
   const a = axisOf('split', axis, x.rank)
   const n = x.dims[a]
@@ -255,7 +256,7 @@ const flipped = (shape: Shape, axes: readonly number[]): Range[] =>
   shape.map((_, d) => (axes.includes(d) ? [null, null, -1] : null))
 
 /** The elements in reverse order along the axes. A view. */
-export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
+export function flip<D extends DType>(x: Tensor<D>, axes: number | readonly number[]): Tensor<D> {
   checkTensor('flip', x)
   const list = (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('flip', a, x.rank))
   return slice(x, ...flipped(x.dims, list))
