@@ -89,6 +89,12 @@ export class FormatError extends GradusError {
   }
 }
 
+/** PyTorch's names that are not ours with underscores. */
+const shortened = new Map([
+  ['lr', 'learningRate'],
+  ['eps', 'epsilon'],
+])
+
 /** Refuses options that the operation does not know: a misspelt option would silently do nothing. */
 export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
   if (options === undefined) return
@@ -96,7 +102,9 @@ export function checkOptions(op: string, options: object | undefined, known: rea
     throw new OptionError(op, `options must be an object, got ${describe(options)}`)
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const near = known.find(k => k.toLowerCase() === name.toLowerCase() || k.startsWith(name) || name.startsWith(k))
+    const plain = (s: string): string => s.toLowerCase().replaceAll('_', '')
+    const meant = plain(shortened.get(name) ?? name)
+    const near = known.find(k => plain(k) === meant || k.startsWith(name) || name.startsWith(k))
     throw new OptionError(
       op,
       `unknown option '${name}'`,

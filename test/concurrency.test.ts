@@ -1,6 +1,7 @@
 // Several users of one stream at once: requests, trainings, timers, workers. Nobody gets another's error or starves.
 import { describe, expect, test } from 'vitest'
 import {
+  customGrad,
   type Device,
   dense,
   full,
@@ -158,10 +159,10 @@ describe.each(devices)('%s', device => {
     model.compile({ optimizer, loss: 'meanSquaredError' })
     const [x, y] = [ones([8, 2], { device }), ones([8, 1], { device })]
     await model.fit(x, y, { verbose: 0 })
-    const state = optimizer.stateDict()
     const bad = ones([1], { device }).indexSelect(index([9], device))
-    optimizer.loadStateDict({ ...state, state: { ...state.state, 1: { ...state.state['1'], velocity: bad } } })
     await expect(synchronize()).rejects.toThrow(IndexError)
+    const spoiling = customGrad({ forward: p => p.clone(), backward: g => [g.mul(bad)] })
+    model.compile({ optimizer, loss: (p, t) => spoiling(p).sub(t).square().mean() })
     await expect(model.fit(x, y, { verbose: 0, epochs: 3 })).rejects.toThrow(IndexError)
   })
 
@@ -223,22 +224,43 @@ describe.skipIf(!hasNative)('native', () => {
     await expect(t!.data()).rejects.toThrow(/closed/)
   })
 
-  test('training that cannot go on says so again', async () => {
+  test('an optimizer whose state found no memory says so, and makes it anew', async () => {
+    const loaded = nativeOnce()
+    for (const nth of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const [w, v] = [zeros([2], { device: 'native' }), zeros([3], { device: 'native' })].map(p => p.requiresGrad_())
+      const optimizer = new optim.Adam([w, v], { learningRate: 1, amsgrad: true })
+      w.sum().add(v.sum()).backward()
+      w.grad!.dataSync()
+      if ('native' in loaded) loaded.native.addon.failAllocation(nth)
+      optimizer.step() // the state cannot be allocated
+      optimizer.step() // issued before that is known: skipped as well
+      await expect(synchronize()).rejects.toThrow(/no memory/)
+      expect([await w.toArray(), await v.toArray()]).toEqual([
+        [0, 0],
+        [0, 0, 0],
+      ])
+      optimizer.step()
+      optimizer.step()
+      await synchronize()
+      for (const p of [w, v]) for (const value of await p.data()) expect(value).toBeCloseTo(-2, 4)
+      expect(await optimizer.stateDict().state[1]['time'].toArray()).toEqual([2])
+    }
+  })
+
+  test('state that is asked for later does not cost the state there is', async () => {
     const loaded = nativeOnce()
     const w = zeros([2], { device: 'native' }).requiresGrad_()
     const optimizer = new optim.Adam([w], { learningRate: 1 })
     w.sum().backward()
-    w.grad!.dataSync()
+    optimizer.step()
+    await w.data()
+    optimizer.groups[0].options.amsgrad = true
     if ('native' in loaded) loaded.native.addon.failAllocation(1)
-    optimizer.step() // the state cannot be allocated
+    optimizer.step()
     await expect(synchronize()).rejects.toThrow(/no memory/)
-    const again = async () => {
-      for (let i = 0; i < 3; i++) {
-        optimizer.step()
-        await w.data()
-      }
-    }
-    await expect(again()).rejects.toThrow(/no memory/)
+    optimizer.step()
+    const { m, time } = optimizer.stateDict().state[0]
+    expect([(await m.data())[0].toFixed(6), await time.item()]).toEqual(['0.190000', 2])
   })
 
   test('an upload without memory is one error, not two', async () => {

@@ -1,7 +1,9 @@
-import { OptionError } from '../errors.js'
+import { describe, OptionError } from '../errors.js'
 import { adamStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import { Optimizer, type ParameterGroup, type State } from './optimizer.js'
+import type { Parameters } from './groups.js'
+import { Optimizer } from './optimizer.js'
+import type { State } from './trials.js'
 
 export interface AdamOptions {
   /** Step size. Default: 0.001. */
@@ -31,21 +33,19 @@ const defaults: AdamOptions = {
 export class Adam extends Optimizer<AdamOptions> {
   protected readonly decoupled: boolean = false
 
-  constructor(
-    parameters: Iterable<Tensor> | ParameterGroup<AdamOptions>[],
-    options: Partial<AdamOptions> = {},
-    base: AdamOptions = defaults,
-  ) {
+  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}, base: AdamOptions = defaults) {
     super(parameters, options, base)
   }
-  protected override check({ learningRate, betas, epsilon, weightDecay }: AdamOptions): void {
+  protected override check({ learningRate, betas, epsilon, weightDecay, amsgrad, rawEpsilon }: AdamOptions): void {
     this.checkNumber('learningRate', learningRate, 0)
     if (!Array.isArray(betas) || betas.length !== 2)
-      throw new OptionError(this.constructor.name, 'betas must be two numbers')
+      throw new OptionError(this.constructor.name, `betas must be two numbers, got ${describe(betas)}`)
     this.checkNumber('betas[0]', betas[0], 0, 1)
     this.checkNumber('betas[1]', betas[1], 0, 1)
     this.checkNumber('epsilon', epsilon, 0)
     this.checkNumber('weightDecay', weightDecay, 0)
+    this.checkFlag('amsgrad', amsgrad)
+    this.checkFlag('rawEpsilon', rawEpsilon)
   }
   protected override readonly slots = {
     m: (): boolean => true,
@@ -62,7 +62,7 @@ export class Adam extends Optimizer<AdamOptions> {
 export class AdamW extends Adam {
   protected override readonly decoupled = true
 
-  constructor(parameters: Iterable<Tensor> | ParameterGroup<AdamOptions>[], options: Partial<AdamOptions> = {}) {
+  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super(parameters, options, { ...defaults, weightDecay: 0.01 })
   }
 }

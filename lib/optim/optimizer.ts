@@ -7,19 +7,10 @@ import { checkStateDict } from '../nn/state.js'
 import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format, overlaps, sameShape } from '../shape.js'
-import { Tensor } from '../tensor.js'
-
-/** Parameters that share options. */
-export type ParameterGroup<O> = { parameters: Iterable<Tensor> } & Partial<O>
-
-interface Group<O> {
-  readonly parameters: Tensor[]
-  readonly options: O
-}
-
-/** Tensors that an optimizer keeps for one parameter, by name. */
-export type State = Record<string, Tensor>
+import { format, sameShape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { copyOfOptions, type Group, groupsOf, type Parameters } from './groups.js'
+import { type State, Trials } from './trials.js'
 
 /** Any optimizer, whatever its options. */
 export type AnyOptimizer = Pick<
@@ -33,44 +24,46 @@ export interface OptimizerState {
   readonly state: Record<string, State>
 }
 
+/** A parameter and what its update needs: its gradient and itself as rows, its state, its options. */
+interface Work<O> {
+  readonly p: Tensor
+  readonly g: Tensor
+  readonly dense: Tensor
+  readonly state: State
+  readonly options: O
+}
+
 /**
  * The base of optimizers: parameter groups, gradients, steps and state. A step is all or nothing: if one gradient could
  * not be computed, no parameter, moment or count changes.
  */
 export abstract class Optimizer<O extends { learningRate: number }> {
-  readonly groups: Group<O>[]
+  readonly groups: readonly Group<O>[]
   private readonly states = new Map<Tensor, State>()
+  private readonly trials = new Trials()
+  private readonly known: ReadonlySet<string>
   private readonly name: string
 
-  constructor(parameters: Iterable<Tensor> | ParameterGroup<O>[], options: Partial<O>, defaults: O) {
+  constructor(parameters: Parameters<O>, options: Partial<O>, defaults: O) {
     this.name = this.constructor.name
-    checkOptions(this.name, options, Object.keys(defaults))
-    const list = [...parameters] as (Tensor | ParameterGroup<O>)[]
-    if (list.length === 0)
-      throw new OptionError(this.name, 'expected at least one parameter', 'pass model.parameters()')
-    const groups = list.every(item => item instanceof Tensor)
-      ? [{ parameters: list } as unknown as ParameterGroup<O>]
-      : (list as ParameterGroup<O>[])
-    this.groups = groups.map(group => this.groupOf(group, { ...defaults, ...options }))
-    this.checkDistinct()
-    for (const group of this.groups) this.check(group.options)
+    if (typeof options === 'number')
+      throw new OptionError(
+        this.name,
+        `options must be an object, got ${options}`,
+        `write { learningRate: ${options} }`,
+      )
+    const names = Object.keys(defaults)
+    checkOptions(this.name, options, names)
+    this.known = new Set(names)
+    this.groups = groupsOf(this.name, parameters, { ...defaults, ...options })
+    this.checkGroups()
   }
 
-  private groupOf({ parameters, ...own }: ParameterGroup<O>, shared: O): Group<O> {
-    checkOptions(this.name, own, Object.keys(shared))
-    const tensors = [...parameters]
-    for (const p of tensors)
-      if (!(p instanceof Tensor && p.isLeaf))
-        throw new OptionError(this.name, `parameters must be leaf tensors, got ${describe(p)}`)
-      else if (overlaps(p.shape, p.strides))
-        throw new OptionError(this.name, 'elements of an expanded view share memory', 'train a clone() of it')
-    return { parameters: tensors, options: { ...shared, ...(own as unknown as Partial<O>) } }
-  }
-
-  private checkDistinct(): void {
-    const all = this.parameters()
-    if (new Set(all).size < all.length)
-      throw new OptionError(this.name, 'a parameter appears twice', 'list shared parameters once')
+  private checkGroups(): void {
+    for (const { options } of this.groups) {
+      for (const name in options) if (!this.known.has(name)) checkOptions(this.name, options, [...this.known])
+      this.check(options)
+    }
   }
 
   /** Throws for options that make no sense. */
@@ -82,10 +75,13 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   protected checkNumber(name: string, value: number, from: number, below: number = Number.POSITIVE_INFINITY): void {
     if (typeof value === 'number' && value >= from && value < below) return
-    throw new OptionError(
-      this.name,
-      `${name} must be at least ${from}${below < Number.POSITIVE_INFINITY ? ` and below ${below}` : ''}, got ${describe(value)}`,
-    )
+    const bound = below < Number.POSITIVE_INFINITY ? ` and below ${below}` : ''
+    const hint = value === undefined ? `give one: { ${name}: … }` : undefined
+    throw new OptionError(this.name, `${name} must be at least ${from}${bound}, got ${describe(value)}`, hint)
+  }
+  protected checkFlag(name: string, value: boolean): void {
+    if (typeof value !== 'boolean')
+      throw new OptionError(this.name, `${name} must be true or false, got ${describe(value)}`)
   }
 
   /** The learning rate of the first group; setting it sets that of all groups. */
@@ -110,30 +106,48 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   /**
    * Changes the parameters by their gradients; those without one stay as they are.
    *
-   * @throws A failure of earlier work that nobody has been told of yet.
+   * @throws OptionError if options were changed to what makes no sense; a failure of earlier work that nobody has been
+   *   told of yet. Then nothing has changed.
    */
   step(): void {
+    this.checkGroups()
     noGrad(() =>
       tidy(() => {
-        const work = this.groups.flatMap(({ parameters, options }) =>
-          parameters.flatMap(p => {
-            const g = leafOf(p)?.gradient
-            if (!g && replaced.has(p)) this.refuseReplaced(p)
-            return g ? [{ p, g: g.contiguous(), dense: p.contiguous(), state: this.stateOf(p, options), options }] : []
-          }),
-        )
+        const work = this.work()
         if (work.length === 0) return
         const { stream } = work[0].p.storage
-        stream.checkFailures()
         const operands = work.flatMap(({ p, g, dense, state }) => [p, g, dense, ...Object.values(state)])
-        stream.effects(this.name, operands, () => {
+        const step = stream.effects(this.name, operands, () => {
           for (const { p, g, dense, state, options } of work) {
             this.update(dense, g, state, options)
             if (dense !== p) assign_(p, dense)
           }
         })
+        this.trials.stepped(step, new Set(work.map(({ state }) => state)))
       }),
     )
+  }
+
+  /** The parameters that have a gradient, with all that their update needs. */
+  private work(): Work<O>[] {
+    const ready = this.groups.flatMap(({ parameters, options }) =>
+      parameters.flatMap(p => {
+        const gradient = leafOf(p)?.gradient
+        if (!gradient && replaced.has(p)) this.refuseReplaced(p)
+        return gradient ? [{ p, gradient, options }] : []
+      }),
+    )
+    if (ready.length === 0) return []
+    const { stream } = ready[0].p.storage
+    stream.checkFailures()
+    this.trials.settle(stream)
+    return ready.map(({ p, gradient, options }) => ({
+      p,
+      g: gradient.contiguous(),
+      dense: p.contiguous(),
+      state: this.stateOf(p, options),
+      options,
+    }))
   }
 
   private refuseReplaced(p: Tensor): never {
@@ -148,20 +162,26 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   private stateOf(p: Tensor, options: O): State {
     const state = this.states.get(p) ?? {}
     this.states.set(p, state)
-    state['time'] ??= keep(zeros([1], { dtype: 'int32', device: p.device }) as Tensor)
-    for (const [name, needed] of Object.entries(this.slots)) {
-      const size = needed(options) ? p.size : 0
+    if (!state['time']) this.begin(state, 'time', zeros([1], { dtype: 'int32', device: p.device }))
+    for (const name in this.slots) {
+      const size = this.slots[name](options) ? p.size : 0
       if (state[name]?.size === size) continue
+      const fresh = zeros(size ? p.shape : [0], { dtype: p.dtype, device: p.device })
       state[name]?.dispose()
-      state[name] = keep(zeros(size ? p.shape : [0], { dtype: p.dtype, device: p.device }) as Tensor)
+      this.begin(state, name, fresh)
     }
     return state
+  }
+  private begin(state: State, name: string, fresh: Tensor): void {
+    state[name] = keep(fresh)
+    this.trials.begin(state, name)
   }
 
   /** Gives up the memory of the state. */
   dispose(): void {
     for (const state of this.states.values()) for (const t of Object.values(state)) t.dispose()
     this.states.clear()
+    this.trials.end()
   }
 
   /** Options and state, for checkpoints. The tensors share their storage with the optimizer. */
@@ -169,7 +189,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     const all = this.parameters()
     return {
       groups: this.groups.map(({ options, parameters }) => ({
-        options: { ...options },
+        options: copyOfOptions(options),
         parameters: parameters.map(p => all.indexOf(p)),
       })),
       state: Object.fromEntries(
@@ -182,13 +202,19 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   }
 
   /**
-   * Goes on from a saved state; parameters that it has no state of start anew. All or nothing.
+   * Goes on from a saved state; parameters that it has no state of start anew. All or nothing. Waits for the values.
    *
-   * @throws FormatError if the groups, parameters, names or shapes differ.
+   * @throws FormatError if the groups, parameters, names or shapes differ; the error of a value that could not be computed.
    */
   loadStateDict(dict: OptimizerState): void {
     const merged = this.mergedOptions(dict)
-    const loaded = noGrad(() => tidy(() => this.loadedStates(dict, merged)))
+    const loaded = noGrad(() =>
+      tidy(() => {
+        const states = this.loadedStates(dict, merged)
+        for (const [, state] of states) for (const t of Object.values(state)) checkComputed(t)
+        return states
+      }),
+    )
     this.dispose()
     this.groups.forEach((group, i) => Object.assign(group.options, merged[i]))
     for (const [p, state] of loaded) {
@@ -208,7 +234,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       )
     return given.map(({ options }, i) => {
       checkOptions(this.name, options, Object.keys(own[i].options))
-      const merged = { ...own[i].options, ...(options as Partial<O>) }
+      const merged = copyOfOptions({ ...own[i].options, ...(options as Partial<O>) })
       this.check(merged)
       return merged
     })
@@ -217,7 +243,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   private loadedStates(dict: OptimizerState, merged: readonly O[]): [Tensor, State][] {
     const places = this.groups.flatMap(({ parameters }, i) => parameters.map(p => ({ p, options: merged[i] })))
     return Object.entries(dict.state ?? {}).map(([index, entries]) => {
-      const place = places[Number(index)]
+      const place = String(Number(index)) === index ? places[Number(index)] : undefined
       if (!place) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${places.length}`)
       const { p, options } = place
       const given = checkStateDict(this.name, entries)
@@ -248,6 +274,11 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       )
     return copyOf(from, dtype, p.device)
   }
+}
+
+/** Throws the error of a tensor that could not be computed. */
+function checkComputed(t: Tensor): void {
+  if (t.size > 0) t.flatten().slice([0, 1]).dataSync()
 }
 
 function copyOf(x: Tensor, dtype: DType, device: Device): Tensor {

@@ -1,7 +1,9 @@
 import { OptionError } from '../errors.js'
 import { sgdStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import { Optimizer, type ParameterGroup, type State } from './optimizer.js'
+import type { Parameters } from './groups.js'
+import { Optimizer } from './optimizer.js'
+import type { State } from './trials.js'
 
 export interface SGDOptions {
   /** Step size. Required: no default suits. */
@@ -27,12 +29,9 @@ export interface SGDOptions {
  * await w.toArray() // [0.5, 0.5]
  */
 export class SGD extends Optimizer<SGDOptions> {
-  constructor(
-    parameters: Iterable<Tensor> | ParameterGroup<SGDOptions>[],
-    options: Partial<SGDOptions> & { learningRate: number },
-  ) {
-    super(parameters, options ?? {}, {
-      learningRate: Number.NaN,
+  constructor(parameters: Parameters<SGDOptions>, options: Partial<SGDOptions> & { learningRate: number }) {
+    super(parameters, options, {
+      learningRate: undefined as never,
       momentum: 0,
       dampening: 0,
       weightDecay: 0,
@@ -44,6 +43,7 @@ export class SGD extends Optimizer<SGDOptions> {
     this.checkNumber('momentum', momentum, 0)
     this.checkNumber('dampening', dampening, 0)
     this.checkNumber('weightDecay', weightDecay, 0)
+    this.checkFlag('nesterov', nesterov)
     if (nesterov && (momentum === 0 || dampening !== 0))
       throw new OptionError('SGD', 'nesterov needs momentum and no dampening')
   }

@@ -61,6 +61,9 @@ export class Failures {
   private lastUser = 0
   /** Steps that have been issued. */
   steps = 0
+  /** Steps that are known to be skipped: how many, and the numbers of the last of them. */
+  skippedSteps = 0
+  private readonly lastSkipped = new Set<number>()
 
   /** A number for somebody whose failures are nobody else's: one run of `fit`, say. */
   openUser(): number {
@@ -99,10 +102,18 @@ export class Failures {
    * does not go on.
    */
   skipped(error: number, step: number, user: number): void {
+    this.skippedSteps++
+    this.lastSkipped.add(step)
+    if (this.lastSkipped.size > kept) this.lastSkipped.delete(this.lastSkipped.values().next().value!)
     const failure = this.all.get(error)
     if (failure?.told === undefined || step <= failure.told) return
     failure.user = user
     this.open.add(error)
+  }
+
+  /** Is it known that this step was skipped? */
+  wasSkipped(step: number): boolean {
+    return this.lastSkipped.has(step)
   }
 
   /** Throws the first, if there is one, with the others in its `others`: one mistake often fails several commands. */

@@ -385,17 +385,30 @@ export class Stream {
 
   // ---- effects, memory, end ------------------------------------------------------------------------------------------
 
-  /** Issues changes of parameters that happen all or not at all: not if one of `operands` is spoilt by a failure. */
-  effects(op: string, operands: readonly Operand[], issue: () => void): void {
+  /**
+   * Issues changes of parameters that happen all or not at all: not if one of `operands` is spoilt by a failure. Returns
+   * the number of this step.
+   */
+  effects(op: string, operands: readonly Operand[], issue: () => void): number {
     for (const operand of operands) if (operand.storage.stream !== this) this.as(op, () => this.refuseForeign(operand))
-    for (let i = 0; i < operands.length; i += 256)
-      this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
+    probeStack(probedFrames)
     try {
+      for (let i = 0; i < operands.length; i += 256)
+        this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
       this.as(op, issue)
     } finally {
       this.command('step', op) // or the guard would hold for the next one too
       this.failures.steps++
     }
+    return this.failures.steps
+  }
+
+  /** What is known to have become of the n-th `effects`, without waiting. */
+  outcomeOf(n: number): 'committed' | 'skipped' | 'pending' {
+    const { committedSteps } = this // before skipped ones are taken in: together they are not too many
+    this.drain()
+    if (this.failures.wasSkipped(n)) return 'skipped'
+    return n <= committedSteps + this.failures.skippedSteps ? 'committed' : 'pending'
   }
 
   /** How many `effects` have been carried out. */
@@ -426,6 +439,13 @@ export class Stream {
     this.closed = true
     this.executor.close()
   }
+}
+
+/** More frames than issuing a command takes. */
+const probedFrames = 200
+/** Overflows the stack here, if it is nearly full, and not between two commands that belong together. */
+function probeStack(frames: number): number {
+  return frames === 0 ? 0 : 1 + probeStack(frames - 1)
 }
 
 let lastTurn = 0
