@@ -220,10 +220,10 @@ function stepped(from: number, to: number, step: unknown, options: CreateOptions
   const dtype = checkDType('arange', options.dtype ?? (whole ? 'int32' : 'float32'))
   const n = Math.max(0, Math.ceil((to - from) / by))
   if (dtype === 'int32' && n > 0) for (const v of [from, from + (n - 1) * by]) element('arange', v, dtype)
-  return ramp('arange', n, from, by, dtype, options)
+  return ramp(n, from, by, dtype, options)
 }
 
-/** `count` numbers from `start` to `end`, both included, at equal distances. */
+/** `count` numbers from `start` to `end`, both included, at equal distances; int32 cuts off what is behind the point. */
 export function linspace<D extends DType = 'float32'>(
   start: number,
   end: number,
@@ -233,19 +233,25 @@ export function linspace<D extends DType = 'float32'>(
   checkOptions('linspace', options, known)
   if (!Number.isInteger(count) || count < 0)
     throw new OptionError('linspace', `count must be a whole number of at least 0, got ${describe(count)}`)
-  const from = checkNumber('linspace', 'start', start)
-  const step = count > 1 ? (checkNumber('linspace', 'end', end) - from) / (count - 1) : 0
-  return ramp('linspace', count, from, step, checkDType('linspace', options.dtype ?? 'float32'), options)
+  const [from, to] = [checkNumber('linspace', 'start', start), checkNumber('linspace', 'end', end)]
+  const dtype = checkDType('linspace', options.dtype ?? 'float32')
+  const step = count > 1 ? to / (count - 1) - from / (count - 1) : 0
+  // From both ends, so that the last is `end` itself; int32 cuts each off.
+  const half = Math.max(1, Math.floor(count / 2))
+  const at = (i: number): number => (i < half ? from + i * step : to - (count - 1 - i) * step)
+  const data = newArray(dtype, checkShape('linspace', [count])[0])
+  for (let i = 0; i < count; i++) data[i] = element('linspace', dtype === 'int32' ? Math.trunc(at(i)) : at(i), dtype)
+  return tensor(data, [count], { ...options, dtype }) as Made
 }
 
-function ramp(op: string, n: number, start: number, step: number, dtype: DType, options: CreateOptions): Made {
+function ramp(n: number, start: number, step: number, dtype: DType, options: CreateOptions): Made {
   const onDevice = dtype === 'float32' || dtype === 'int32' || streamFor(options.device).device === 'js'
   if (!onDevice || dtype === 'bool') {
     const data = newArray(dtype, n)
-    for (let i = 0; i < n; i++) data[i] = element(op, start + i * step, dtype)
+    for (let i = 0; i < n; i++) data[i] = element('arange', start + i * step, dtype)
     return tensor(data, [n], { ...options, dtype })
   }
-  return made(op, [n], dtype, options, (stream, y) => stream.k.arange(y, start, step))
+  return made('arange', [n], dtype, options, (stream, y) => stream.k.arange(y, start, step))
 }
 
 // ---- random ----------------------------------------------------------------------------------------------------------

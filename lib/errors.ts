@@ -95,20 +95,29 @@ const shortened = new Map([
   ['eps', 'epsilon'],
 ])
 
-/** Refuses options that the operation does not know: a misspelt option would silently do nothing. */
-export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
+/**
+ * Refuses options that the operation does not know: a misspelt option would silently do nothing. `words` says what those
+ * of other frameworks are called here.
+ */
+export function checkOptions(
+  op: string,
+  options: unknown,
+  known: readonly string[],
+  words: Readonly<Record<string, string>> = {},
+): void {
   if (options === undefined) return
-  if (options === null || typeof options !== 'object')
-    throw new OptionError(op, `options must be an object, got ${describe(options)}`)
+  if (options === null || typeof options !== 'object' || Array.isArray(options))
+    throw new OptionError(op, `options must be an object, got ${describe(options)}`, `known: ${known.join(', ')}`)
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const plain = (s: string): string => s.toLowerCase().replaceAll('_', '')
     const meant = plain(shortened.get(name) ?? name)
-    const near = known.find(k => plain(k) === meant || k.startsWith(name) || name.startsWith(k))
+    const near = known.find(k => plain(k).startsWith(meant) || meant.startsWith(plain(k)))
+    const word = Object.hasOwn(words, name) ? words[name] : undefined
     throw new OptionError(
       op,
       `unknown option '${name}'`,
-      near ? `did you mean '${near}'?` : `known: ${known.join(', ')}`,
+      word ?? (near ? `did you mean '${near}'?` : `known: ${known.join(', ')}`),
     )
   }
 }
@@ -120,5 +129,6 @@ export function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value !== 'object') return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`
-  return `a ${value.constructor?.name || 'nameless object'}`
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
+  return `a ${typeof name === 'string' && name ? name : 'nameless object'}`
 }

@@ -39,7 +39,7 @@ interface Particular<D extends DType, S extends Shape> {
   clone(): Tensor<D, S>
   contiguous(): Tensor<D, S>
   matmul<B extends DType>(b: Tensor<B>): Tensor<Into<Promote<D, B>, Numeric>>
-  reshape<To extends Shape = Shape>(shape: NoInfer<To>): Tensor<D, To>
+  reshape<To extends Shape = Shape>(...shape: [shape: NoInfer<To>] | number[]): Tensor<D, To>
   where<A extends TensorLike, B extends TensorLike>(a: A, b: B): Tensor<Choice<A, B>>
 }
 

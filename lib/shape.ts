@@ -60,24 +60,41 @@ export function checkShape(op: string, given: unknown): number[] {
   return shape
 }
 
-/** An axis counted from the front; −1 is the last. */
-export function axisOf(op: string, axis: unknown, rank: number): number {
-  if (!Number.isInteger(axis)) throw new ShapeError(op, `axis must be a whole number, got ${describe(axis)}`)
-  const a = (axis as number) < 0 ? (axis as number) + rank : (axis as number)
-  if (a >= 0 && a < rank) return a
-  throw new ShapeError(
-    op,
-    `axis ${axis} is outside a tensor of rank ${rank}`,
-    rank ? `use ${-rank} to ${rank - 1}` : 'a scalar has no axes',
-  )
+/** Numbers in one array, or one after the other as PyTorch also takes them: `permute([1, 0])`, `permute(1, 0)`. */
+export type Numbers = [list: readonly number[]] | number[]
+
+export function listOf(given: Numbers): readonly number[] {
+  return given.length === 1 && Array.isArray(given[0]) ? given[0] : (given as number[])
 }
 
-/** Axes counted from the front, in ascending order; all of them for `undefined`. */
-export function axesOf(op: string, axes: number | readonly number[] | undefined | null, rank: number): number[] {
-  if (axes === undefined || axes === null) return Array.from({ length: rank }, (_, i) => i)
-  const list = (typeof axes === 'number' ? [axes] : [...axes]).map(axis => axisOf(op, axis, rank))
+/** An axis counted from the front; −1 is the last. A scalar is taken as one of one dim, as in PyTorch: it has axis 0. */
+export function axisOf(op: string, axis: unknown, rank: number): number {
+  if (!Number.isInteger(axis)) throw new ShapeError(op, `axis must be a whole number, got ${describe(axis)}`)
+  const n = Math.max(rank, 1)
+  const a = (axis as number) < 0 ? (axis as number) + n : (axis as number)
+  if (a >= 0 && a < n) return a
+  throw new ShapeError(op, `axis ${axis} is outside a tensor of rank ${rank}`, `use ${-n} to ${n - 1}`)
+}
+
+/** The same for an op that needs a dim to work on. */
+export function dimOf(op: string, axis: unknown, rank: number): number {
+  if (rank === 0) throw new ShapeError(op, 'a scalar has no axes', 'reshape([1]) gives it one')
+  return axisOf(op, axis, rank)
+}
+
+/** Axes counted from the front, as named; they must differ. */
+export function differentAxes(op: string, axes: unknown, rank: number): number[] {
+  if (typeof axes !== 'number' && !Array.isArray(axes))
+    throw new ShapeError(op, `axes must be a whole number or a list of them, got ${describe(axes)}`)
+  const list = [axes].flat().map(axis => axisOf(op, axis, rank))
   if (new Set(list).size < list.length) throw new ShapeError(op, `axes must differ, got ${format(list)}`)
-  return list.sort((a, b) => a - b)
+  return list
+}
+
+/** Axes counted from the front, in ascending order; all of them for an empty list, `undefined` or `null`. */
+export function axesOf(op: string, axes: unknown, rank: number): number[] {
+  const list = differentAxes(op, axes ?? [], rank)
+  return rank === 0 || list.length === 0 ? Array.from({ length: rank }, (_, i) => i) : list.sort((a, b) => a - b)
 }
 
 /** The common shape, by NumPy's rule: dims from the right must be equal, or one of them 1. */
@@ -163,5 +180,5 @@ export interface Slices {
 }
 export function slicesOf(op: string, shape: Shape, axis: number): Slices {
   const a = axisOf(op, axis, shape.length)
-  return { axis: a, outer: sizeOf(shape.slice(0, a)), n: shape[a], inner: sizeOf(shape.slice(a + 1)) }
+  return { axis: a, outer: sizeOf(shape.slice(0, a)), n: shape[a] ?? 1, inner: sizeOf(shape.slice(a + 1)) }
 }

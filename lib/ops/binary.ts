@@ -1,11 +1,12 @@
 /** Elementwise functions of two values, with broadcasting.   twin: native/kernels/binary.def   cases: test/ops/binary.ts */
 import { type AnyDType, type DType, floatOf, promote } from '../dtype.js'
+import { DTypeError } from '../errors.js'
 import type { Common, Float, Into, Numeric } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { allowedUlp, type Tolerance } from '../runtime/tolerance.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { equal, greater, less, logicalAnd, where } from './compare.js'
+import { type Compare, equal, greater, less, logicalAnd, where } from './compare.js'
 import { aligned, applyTo, kernels, pair, type Rule, rule, type Saved, type TensorLike } from './define.js'
 import { intPower, modulo, power } from './functions.js'
 import { map2 } from './loops.js'
@@ -23,6 +24,8 @@ interface BinaryRow {
   int?(a: number, b: number): number
   /** The dtype to compute in, from the common one. bool becomes int32 unless it says otherwise. */
   dtype?(common: DType): DType
+  /** Of truth values, it is this kernel. */
+  readonly truth?: 'logicalAnd' | 'logicalOr'
   readonly saves?: Rule<null>['saves']
   grad(g: Tensor, saved: Saved, needs: readonly boolean[]): (Tensor | null)[]
   /** How far the native kernel may be from `f`. Equal bits, if nothing is said. */
@@ -39,12 +42,12 @@ function binary(name: string, row: BinaryRow): Binary<AnyDType> {
     output: ([a, b]) => ({ shape: broadcast(name, a.dims, b.dims) }),
     run: (k, inputs, y) => {
       const [a, b] = aligned([...inputs, y])
-      k[kernel](a, b, y)
+      k[row.truth && y.dtype === 'bool' ? row.truth : kernel](a, b, y)
     },
     saves: row.saves,
     grad: (g, saved, _, needs) => row.grad(g, saved, needs),
   })
-  const dtype = row.dtype ?? ((common: DType) => promote(common, 'int32'))
+  const dtype = row.dtype ?? (row.truth ? (common: DType) => common : (common: DType) => promote(common, 'int32'))
   return (a, b) => applyTo(self, [a, b], pair(name, a, b, dtype), null)
 }
 
@@ -52,14 +55,22 @@ const both = { inputs: [0, 1] } as const
 
 // ---- the table -------------------------------------------------------------------------------------------------------
 
-/** a + b. */
-export const add: Binary<Numeric> = binary('add', { f: (a, b) => a + b, grad: g => [g, g] })
-/** a − b. */
-export const sub: Binary<Numeric> = binary('sub', { f: (a, b) => a - b, grad: (g, _, [, b]) => [g, b ? neg(g) : null] })
-/** a · b, element by element. */
-export const mul: Binary<Numeric> = binary('mul', {
+/** a + b. Of bool tensors: a or b. */
+export const add: Binary<DType> = binary('add', { f: (a, b) => a + b, truth: 'logicalOr', grad: g => [g, g] })
+/** a − b. Not of two bool tensors. */
+export const sub: Binary<Numeric> = binary('sub', {
+  f: (a, b) => a - b,
+  dtype: common => {
+    if (common !== 'bool') return common
+    throw new DTypeError('sub', 'truth values have no difference', "use logicalXor(), logicalNot() or cast('int32')")
+  },
+  grad: (g, _, [, b]) => [g, b ? neg(g) : null],
+})
+/** a · b, element by element. Of bool tensors: a and b. */
+export const mul: Binary<DType> = binary('mul', {
   f: (a, b) => a * b,
   int: Math.imul,
+  truth: 'logicalAnd',
   saves: both,
   grad: (g, { inputs: [a, b] }, needs) => [needs[0] ? mul(g, b) : null, needs[1] ? mul(g, a) : null],
 })
@@ -86,16 +97,18 @@ export const pow: Binary<Numeric> = binary('pow', {
   ],
 })
 /** The larger of the two; NaN if one is. Equal values share the gradient. */
-export const maximum: Binary<Numeric> = binary('maximum', {
+export const maximum: Binary<DType> = binary('maximum', {
   f: (a, b) => (a > b || Number.isNaN(a) ? a : b),
+  truth: 'logicalOr',
   saves: both,
-  grad: (g, { inputs: [a, b] }) => shareAtTies(g, greater(a, b), a, b),
+  grad: (g, { inputs: [a, b] }) => shareAtTies(g, less, a, b),
 })
 /** The smaller of the two; NaN if one is. Equal values share the gradient. */
-export const minimum: Binary<Numeric> = binary('minimum', {
+export const minimum: Binary<DType> = binary('minimum', {
   f: (a, b) => (a < b || Number.isNaN(a) ? a : b),
+  truth: 'logicalAnd',
   saves: both,
-  grad: (g, { inputs: [a, b] }) => shareAtTies(g, less(a, b), a, b),
+  grad: (g, { inputs: [a, b] }) => shareAtTies(g, greater, a, b),
 })
 /** The remainder of a / b with the sign of b, as in Python. int32 by 0 gives 0. */
 export const remainder: Binary<Numeric> = binary('remainder', {
@@ -105,8 +118,8 @@ export const remainder: Binary<Numeric> = binary('remainder', {
   grad: (g, { inputs: [a, b] }, needs) => [g, needs[1] ? neg(mul(g, floor(div(a, b)))) : null],
 })
 
-function shareAtTies(g: Tensor, wins: Tensor, a: Tensor, b: Tensor): Tensor[] {
-  const half = mul(g, 0.5)
-  const tie = equal(a, b)
-  return [where(tie, half, where(wins, g, 0)), where(tie, half, where(wins, 0, g))]
+/** What loses gets nothing, what is equal a half. Beside NaN nothing loses. */
+function shareAtTies(g: Tensor, loses: Compare, a: Tensor, b: Tensor): Tensor[] {
+  const part = where(equal(a, b), mul(g, 0.5), g)
+  return [where(loses(a, b), 0, part), where(loses(b, a), 0, part)]
 }

@@ -1,6 +1,6 @@
 /** Picking by index.                                     twin: native/kernels/embedding.cc   cases: test/ops/embedding.ts */
 import type { Buf, DType } from '../dtype.js'
-import { DTypeError, OptionError, ShapeError } from '../errors.js'
+import { DTypeError, describe, OptionError, ShapeError } from '../errors.js'
 import { IndexFault } from '../runtime/js.js'
 import { format, type Shape, type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -58,6 +58,8 @@ kernels({
 
 /** Indices must be whole numbers; float tensors are refused rather than cut off. */
 export function checkIndex(op: string, index: Tensor): Tensor {
+  if (typeof index === 'number')
+    throw new DTypeError(op, `index must be a tensor, got ${index}`, 'the index comes first, then the axis')
   checkTensor(op, index, 'index')
   if (index.dtype === 'int32') return index
   throw new DTypeError(op, `index must be int32, got ${index.dtype}`, "use index.cast('int32')")
@@ -127,12 +129,14 @@ const indexAddRule: Rule<Picks> = rule({
 export function indexSelect<D extends DType>(x: Tensor<D>, index: Tensor, axis = 0): Tensor<D> {
   checkTensor('indexSelect', x)
   checkIndex('indexSelect', index)
-  if (index.rank !== 1)
+  if (index.rank > 1)
     throw new ShapeError(
       'indexSelect',
       `index must have one dim, got shape ${format(index.dims)}`,
       'use gather() for one index per element',
     )
+  if (x.rank === 0 && index.size !== 1)
+    throw new ShapeError('indexSelect', `of a scalar, index must name one element, got shape ${format(index.dims)}`)
   return apply(indexSelectRule, [x, index], { ...slicesOf('indexSelect', x.dims, axis), k: index.size })
 }
 
@@ -159,7 +163,7 @@ const oneHotRule: Rule<{ classes: number }> = rule({
 export function oneHot(index: Tensor, classes: number): Tensor<'float32'> {
   checkIndex('oneHot', index)
   if (!Number.isInteger(classes) || classes < 1)
-    throw new OptionError('oneHot', `classes must be a whole number above 0, got ${String(classes)}`)
+    throw new OptionError('oneHot', `classes must be a whole number above 0, got ${describe(classes)}`)
   return apply(oneHotRule, [index], { classes })
 }
 

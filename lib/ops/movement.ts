@@ -4,7 +4,7 @@ import { checkOptions, describe, OptionError, ShapeError, StateError } from '../
 import type { Highest } from '../promotion.js'
 import type { Pieces, Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
-import { axisOf, checkSizes, format, overlaps, type Shape, sameShape } from '../shape.js'
+import { axisOf, checkSizes, dimOf, format, listOf, type Numbers, overlaps, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import {
   aligned,
@@ -103,12 +103,13 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0)
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
-  const a = axisOf('concat', axis, tensors[0].rank)
+  const a = dimOf('concat', axis, tensors[0].rank)
+  const { dims } = tensors[0] as Tensor
   for (const x of tensors as readonly Tensor[])
-    if (x.rank !== tensors[0].rank || x.dims.some((dim, d) => d !== a && dim !== tensors[0].dims[d]))
+    if (x.rank !== dims.length || x.dims.some((dim, d) => d !== a && dim !== dims[d]))
       throw new ShapeError(
         'concat',
-        `shapes must be equal except along axis ${a}, got ${tensors.map(t => format(t.dims)).join(' and ')}`,
+        `shapes must be equal except along axis ${a}, got ${format(dims)} and ${format(x.dims)}`,
       )
   const inputs = common('concat', tensors)
   const p = { axis: a, sizes: inputs.map(x => x.dims[a]) }
@@ -126,11 +127,13 @@ export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0):
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))
-  if (tensors.some(x => !sameShape(x.dims, tensors[0].dims)))
-    throw new ShapeError('stack', `shapes must be equal, got ${tensors.map(t => format(t.dims)).join(' and ')}`)
+  const { dims } = tensors[0] as Tensor
+  const other = (tensors as readonly Tensor[]).find(x => !sameShape(x.dims, dims))
+  if (other) throw new ShapeError('stack', `shapes must be equal, got ${format(dims)} and ${format(other.dims)}`)
+  const a = axisOf('stack', axis, dims.length + 1)
   return concat(
-    tensors.map(x => unsqueeze(x, axis)),
-    axisOf('stack', axis, tensors[0].rank + 1),
+    tensors.map(x => unsqueeze(x, a)),
+    a,
   )
 }
 
@@ -170,9 +173,9 @@ export function pad<D extends DType>(
 const own = (x: Tensor, y: Tensor): Tensor => (y.storage === x.storage ? clone(y) : y)
 
 /** The whole tensor repeated counts[d] times along dim d; extra counts are new leading dims. */
-export function tile<D extends DType>(x: Tensor<D>, counts: number | readonly number[]): Tensor<D> {
+export function tile<D extends DType>(x: Tensor<D>, ...counts: Numbers): Tensor<D> {
   checkTensor('tile', x)
-  const given = checkSizes('tile', typeof counts === 'number' ? [counts] : counts)
+  const given = checkSizes('tile', listOf(counts))
   const rank = Math.max(given.length, x.rank)
   const full = [...new Array<number>(rank - given.length).fill(1), ...given]
   const base: number[] = [...new Array<number>(rank - x.rank).fill(1), ...x.dims]
@@ -193,11 +196,12 @@ export function tile<D extends DType>(x: Tensor<D>, counts: number | readonly nu
   )
 }
 
-/** Each element repeated `count` times along `axis`, as NumPy's repeat. */
+/** Each element repeated `count` times along `axis`, as NumPy's repeat (PyTorch's `repeat` is `tile`). */
 export function repeat<D extends DType>(x: Tensor<D>, count: number, axis: number): Tensor<D> {
   checkTensor('repeat', x)
   checkSizes('repeat', [count])
-  const a = axisOf('repeat', axis, x.rank)
+  if (axis === undefined) throw new ShapeError('repeat', 'expected a count and an axis', "PyTorch's repeat is tile()")
+  const a = dimOf('repeat', axis, x.rank)
   const shape = [...x.dims.slice(0, a + 1), count, ...x.dims.slice(a + 1)]
   return own(
     x,

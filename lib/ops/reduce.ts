@@ -1,6 +1,6 @@
 /** Reductions over any axes.                               twin: native/kernels/reduce.cc   cases: test/ops/reduce.ts */
 import { type Buf, type DType, floatOf, promote } from '../dtype.js'
-import { checkOptions, ShapeError } from '../errors.js'
+import { checkOptions, describe, OptionError, ShapeError } from '../errors.js'
 import type { Float, Into, Numeric } from '../promotion.js'
 import { complete, type JsKernels, type Pieces, type Strided } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
@@ -9,8 +9,20 @@ import { noGrad } from '../scope.js'
 import { axesOf, coalesce, format, type Shape, type Slices, sizeOf, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
-import { equal, isFinite, where } from './compare.js'
-import { apply, applyTo, cast, checkTensor, copyTo, empty, kernels, type Rule, rule, type Saved } from './define.js'
+import { equal, isFinite, isNaN, logicalOr, where } from './compare.js'
+import {
+  apply,
+  applyTo,
+  cast,
+  checkTensor,
+  copyTo,
+  empty,
+  isTensor,
+  kernels,
+  type Rule,
+  rule,
+  type Saved,
+} from './define.js'
 import { forOutputs, forSlices } from './loops.js'
 import { exp, log } from './unary.js'
 import { reshape } from './view.js'
@@ -29,19 +41,38 @@ export interface Plan {
   readonly kept: Shape
 }
 
+const axesFirst = 'the axes are the first argument: sum(0), sum([0, 1])'
+const words = {
+  ...{ dim: axesFirst, dims: axesFirst, axis: axesFirst, axes: axesFirst },
+  ...{ unbiased: 'correction: 1 or 0', ddof: 'correction' },
+}
+
+/** @internal Options may stand in the place of the axes: `sum({ keepDims: true })`. */
+export function optionsOf<O extends KeepDims>(axes: Axes | O | undefined, options: O | undefined): O | undefined {
+  return options === undefined && isOptions(axes) ? axes : options
+}
+const isOptions = <O extends KeepDims>(axes: Axes | O | undefined): axes is O =>
+  typeof axes === 'object' && axes !== null && !Array.isArray(axes) && !isTensor(axes)
+
 /** @internal Checks the arguments of a reduction. */
 export function plan(
   op: string,
   x: Tensor,
-  axes: Axes | undefined,
-  options: KeepDims | undefined,
+  axes: Axes | KeepDims | undefined,
+  more: KeepDims | undefined,
   known: readonly string[] = ['keepDims'],
 ): Plan {
   checkTensor(op, x)
-  checkOptions(op, options, known)
-  const list = axesOf(op, axes, x.rank)
+  const options = optionsOf(axes, more)
+  checkOptions(op, options, known, words)
+  const keepDims = options?.keepDims ?? false
+  if (typeof keepDims !== 'boolean')
+    throw new OptionError(op, `keepDims must be true or false, got ${describe(keepDims)}`)
+  if (isTensor(axes))
+    throw new ShapeError(op, 'axes must be numbers, got a Tensor', 'of two tensors: maximum(), minimum()')
+  const list = axesOf(op, options === axes ? undefined : axes, x.rank)
   const kept = x.dims.map((dim, d) => (list.includes(d) ? 1 : dim))
-  return { axes: list, kept, shape: options?.keepDims ? kept : x.dims.filter((_, d) => !list.includes(d)) }
+  return { axes: list, kept, shape: keepDims ? kept : x.dims.filter((_, d) => !list.includes(d)) }
 }
 
 /** The operand with kept dims first and reduced dims last, each part with as few dims as possible; and the number kept. */
@@ -164,7 +195,11 @@ function sumTolerance(call: Arguments): Allowed {
 // Every addend has the gradient of the sum.
 const sumRule: Rule<Plan> = reduction({ name: 'sum', kernel: 'sum', grad: (g, _, p) => restored(g, p) })
 /** The sum over `axes`; int32 wraps, bool counts. */
-export function sum<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Numeric>> {
+export function sum<D extends DType>(
+  x: Tensor<D>,
+  axes?: Axes | KeepDims,
+  options?: KeepDims,
+): Tensor<Into<D, Numeric>> {
   const p = plan('sum', x, axes, options)
   return applyTo(sumRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
 }
@@ -176,7 +211,11 @@ const meanRule: Rule<Plan> = reduction({
   grad: (g, { inputs: [x] }, p) => div(restored(g, p), sizeOf(x.dims) / sizeOf(p.kept)),
 })
 /** The arithmetic mean over `axes`. Of nothing: NaN. */
-export function mean<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Float>> {
+export function mean<D extends DType>(
+  x: Tensor<D>,
+  axes?: Axes | KeepDims,
+  options?: KeepDims,
+): Tensor<Into<D, Float>> {
   const p = plan('mean', x, axes, options)
   return applyTo(meanRule, [x], [cast(x, floatOf(x.dtype))], p)
 }
@@ -228,9 +267,49 @@ const prodRule: Rule<Plan> = reduction({
   },
 })
 /** The product over `axes`. Its gradient is right also where factors are 0. */
-export function prod<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Numeric>> {
+export function prod<D extends DType>(
+  x: Tensor<D>,
+  axes?: Axes | KeepDims,
+  options?: KeepDims,
+): Tensor<Into<D, Numeric>> {
   const p = plan('prod', x, axes, options)
   return applyTo(prodRule, [x], [cast(x, promote(x.dtype, 'int32'))], p)
+}
+
+// ---- truth -----------------------------------------------------------------------------------------------------------
+
+/** Is one of the values true (or false)? */
+function search(x: Strided, y: Buf, kept: number, settles: boolean): Pieces {
+  let found = false
+  return forOutputs(x, kept, {
+    start: () => {
+      found = false
+    },
+    visit: v => {
+      if (Boolean(v) === settles) found = true
+    },
+    end: o => {
+      y[o] = Number(found === settles)
+    },
+  })
+}
+
+kernels({
+  any: (x, y, kept) => search(x, y, kept, true),
+  all: (x, y, kept) => search(x, y, kept, false),
+})
+const truth = 'the result is a truth value'
+const anyRule: Rule<Plan> = reduction({ name: 'any', kernel: 'any', noGrad: truth })
+const allRule: Rule<Plan> = reduction({ name: 'all', kernel: 'all', noGrad: truth })
+/** Is some value over `axes` true (not 0)? */
+export function any(x: Tensor, axes?: Axes | KeepDims, options?: KeepDims): Tensor<'bool'> {
+  const p = plan('any', x, axes, options)
+  return applyTo(anyRule, [x], [cast(x, 'bool')], p)
+}
+/** Is every value over `axes` true (not 0)? */
+export function all(x: Tensor, axes?: Axes | KeepDims, options?: KeepDims): Tensor<'bool'> {
+  const p = plan('all', x, axes, options)
+  return applyTo(allRule, [x], [cast(x, 'bool')], p)
 }
 
 // ---- extremes --------------------------------------------------------------------------------------------------------
@@ -278,10 +357,10 @@ const larger = (a: number, b: number): boolean => a > b
 const smaller = (a: number, b: number): boolean => a < b
 kernels({ max: extreme(larger), min: extreme(smaller), argmax: argExtreme(larger), argmin: argExtreme(smaller) })
 
-// Equal extremes share the gradient evenly.
+// Equal extremes share the gradient evenly, and so do NaN.
 const shared = (g: Tensor, { inputs: [x], y }: Saved, p: Plan): Tensor => {
-  const ties = cast(equal(x, restored(y, p)), x.dtype)
-  return mul(ties, div(restored(g, p), sum(ties, p.axes, { keepDims: true })))
+  const ties = logicalOr(equal(x, restored(y, p)), isNaN(x))
+  return where(ties, div(restored(g, p), sum(ties, p.axes, { keepDims: true })), 0)
 }
 const saves = { inputs: [0], output: true }
 const maxRule: Rule<Plan> = reduction({ name: 'max', kernel: 'max', saves, grad: shared })
@@ -290,10 +369,12 @@ const index = 'the result is an index'
 const argmaxRule: Rule<Plan> = reduction({ name: 'argmax', kernel: 'argmax', result: 'int32', noGrad: index })
 const argminRule: Rule<Plan> = reduction({ name: 'argmin', kernel: 'argmin', result: 'int32', noGrad: index })
 
-function extremum(r: Rule<Plan>) {
-  return (x: Tensor, axes?: Axes, options?: KeepDims): Tensor => {
+/** `truths`: what it is for truth values. */
+function extremum(r: Rule<Plan>, truths?: Rule<Plan>) {
+  return (x: Tensor, axes?: Axes | KeepDims, options?: KeepDims): Tensor => {
     const p = plan(r.name, x, axes, options)
     notEmpty(r.name, x, p)
+    if (truths && x.dtype === 'bool') return apply(truths, [x], p)
     return applyTo(r, [x], [cast(x, promote(x.dtype, 'int32'))], p)
   }
 }
@@ -306,65 +387,34 @@ function along(r: Rule<Plan>): ArgReduce {
   }
 }
 /** The index of an extreme value, along one axis or in the flattened tensor. */
-export type ArgReduce = (x: Tensor, axis?: number | null, options?: KeepDims) => Tensor<'int32'>
-/** A reduction over axes. */
-export type Reduce = <D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims) => Tensor<Into<D, Numeric>>
+export type ArgReduce = (x: Tensor, axis?: number | null | KeepDims, options?: KeepDims) => Tensor<'int32'>
+/** A reduction over axes that keeps the dtype. */
+export type Reduce = <D extends DType>(x: Tensor<D>, axes?: Axes | KeepDims, options?: KeepDims) => Tensor<D>
 
 /** The largest value over `axes`; NaN if there is one. Ties share the gradient. */
-export const max: Reduce = extremum(maxRule)
+export const max: Reduce = extremum(maxRule, anyRule)
 /** The smallest value over `axes`; NaN if there is one. Ties share the gradient. */
-export const min: Reduce = extremum(minRule)
+export const min: Reduce = extremum(minRule, allRule)
 /** The index of the first largest value along an axis, or in the flattened tensor: int32. NaN counts as largest. */
 export const argmax: ArgReduce = along(argmaxRule)
 /** The index of the first smallest value along an axis, or in the flattened tensor: int32. NaN counts as smallest. */
 export const argmin: ArgReduce = along(argminRule)
 
-// ---- truth -----------------------------------------------------------------------------------------------------------
-
-/** Is one of the values true (or false)? */
-function search(x: Strided, y: Buf, kept: number, settles: boolean): Pieces {
-  let found = false
-  return forOutputs(x, kept, {
-    start: () => {
-      found = false
-    },
-    visit: v => {
-      if (Boolean(v) === settles) found = true
-    },
-    end: o => {
-      y[o] = Number(found === settles)
-    },
-  })
-}
-
-kernels({
-  any: (x, y, kept) => search(x, y, kept, true),
-  all: (x, y, kept) => search(x, y, kept, false),
-})
-const truth = 'the result is a truth value'
-const anyRule: Rule<Plan> = reduction({ name: 'any', kernel: 'any', noGrad: truth })
-const allRule: Rule<Plan> = reduction({ name: 'all', kernel: 'all', noGrad: truth })
-/** Is some value over `axes` true (not 0)? */
-export function any(x: Tensor, axes?: Axes, options?: KeepDims): Tensor<'bool'> {
-  const p = plan('any', x, axes, options)
-  return applyTo(anyRule, [x], [cast(x, 'bool')], p)
-}
-/** Is every value over `axes` true (not 0)? */
-export function all(x: Tensor, axes?: Axes, options?: KeepDims): Tensor<'bool'> {
-  const p = plan('all', x, axes, options)
-  return applyTo(allRule, [x], [cast(x, 'bool')], p)
-}
-
 // ---- compositions ----------------------------------------------------------------------------------------------------
 
 /** log Σ exp x over `axes`, without overflow. */
-export function logSumExp<D extends DType>(x: Tensor<D>, axes?: Axes, options?: KeepDims): Tensor<Into<D, Float>>
-export function logSumExp(x: Tensor, axes?: Axes, options?: KeepDims): Tensor {
+export function logSumExp<D extends DType>(
+  x: Tensor<D>,
+  axes?: Axes | KeepDims,
+  options?: KeepDims,
+): Tensor<Into<D, Float>>
+export function logSumExp(x: Tensor, axes?: Axes | KeepDims, options?: KeepDims): Tensor {
   const p = plan('logSumExp', x, axes, options)
-  if (p.axes.some(d => x.dims[d] === 0)) return log(sum(exp(x), axes, options)) // −∞: there is no largest value
-  const top = max(x, axes, { keepDims: true }).detach()
+  const y = cast(x, floatOf(x.dtype))
+  if (p.axes.some(d => x.dims[d] === 0)) return log(sum(exp(y), axes, options)) // −∞: there is no largest value
+  const top = max(y, p.axes, { keepDims: true }).detach()
   const shift = where(isFinite(top), top, 0)
-  return reshape(add(log(sum(exp(sub(x, shift)), axes, { keepDims: true })), shift), p.shape)
+  return reshape(add(log(sum(exp(sub(y, shift)), p.axes, { keepDims: true })), shift), p.shape)
 }
 
 /** @internal Sums a gradient down to the shape that was broadcast. */

@@ -1,9 +1,8 @@
 /** Results whose shape depends on values: they wait for the values, so they return promises.   cases: test/ops/select.ts */
 import { type Buf, type DType, newArray } from '../dtype.js'
-import { ShapeError } from '../errors.js'
 import type { Stream } from '../runtime/stream.js'
 import { keep, tidy } from '../scope.js'
-import { format, type Shape, sameShape } from '../shape.js'
+import { broadcast, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, cast, checkTensor, empty, uploaded } from './define.js'
 import { indexSelect, nonzeroRule } from './embedding.js'
@@ -20,13 +19,13 @@ function search(op: string, mask: Tensor): { positions: Tensor; found: Tensor } 
   })
 }
 
-function maskFor(x: Tensor, mask: Tensor): Tensor {
+/** Tensor and mask in their common shape. */
+function matched(x: Tensor, mask: Tensor): [Tensor, Tensor] {
   checkTensor('maskSelect', x)
   checkTensor('maskSelect', mask, 'mask')
-  if (sameShape(x.dims, mask.dims)) return mask
-  if (mask.rank > x.rank)
-    throw new ShapeError('maskSelect', `mask ${format(mask.dims)} has more dims than ${format(x.dims)}`)
-  return expand(mask, x.dims)
+  const shape = broadcast('maskSelect', x.dims, mask.dims)
+  const to = (t: Tensor): Tensor => (sameShape(t.dims, shape) ? t : expand(t, shape))
+  return [to(x), to(mask)]
 }
 
 const pick = (x: Tensor, positions: Tensor, count: number): Tensor =>
@@ -42,16 +41,18 @@ async function holding<T>(tensors: readonly Tensor[], work: () => Promise<T>): P
   }
 }
 
-/** The elements where the mask is true, in row-major order, in one dim. The mask broadcasts to `x`. */
+/** The elements where the mask is true, in row-major order, in one dim. The two broadcast. */
 export async function maskSelect<D extends DType>(x: Tensor<D>, mask: Tensor): Promise<Tensor<D>> {
-  const { positions, found } = search('maskSelect', maskFor(x, mask))
-  const now = clone(x) // the values at the call, whatever happens to x until the mask is known
+  const [source, chosen] = matched(x, mask)
+  const { positions, found } = search('maskSelect', chosen)
+  const now = clone(source) // the values at the call, whatever happens to x until the mask is known
   return holding([positions, found, now], async () => pick(now, positions, await found.item()))
 }
 /** As `maskSelect`, but blocks until the mask is known. */
 export function maskSelectSync<D extends DType>(x: Tensor<D>, mask: Tensor): Tensor<D> {
-  const { positions, found } = search('maskSelect', maskFor(x, mask))
-  return pick(x, positions, found.itemSync())
+  const [source, chosen] = matched(x, mask)
+  const { positions, found } = search('maskSelect', chosen)
+  return pick(source, positions, found.itemSync())
 }
 
 /** The indices of the elements that are not 0, one row for each: int32 [count, rank]. */
@@ -84,7 +85,7 @@ function unravel(stream: Stream, shape: Shape, positions: Int32Array): Tensor {
   return uploaded('nonzero', rows, [positions.length, rank], 'int32', stream)
 }
 
-/** The distinct values in ascending order, in one dim. NaN comes last, once. */
+/** The distinct values in ascending order, in one dim. NaN comes last, each for itself: it equals nothing. */
 export async function unique<D extends DType>(x: Tensor<D>): Promise<Tensor<D>> {
   checkTensor('unique', x)
   const { stream, dtype } = x.storage
@@ -98,8 +99,6 @@ export function uniqueSync<D extends DType>(x: Tensor<D>): Tensor<D> {
 
 function distinct(stream: Stream, dtype: DType, values: Buf): Tensor {
   const sorted = values.slice().sort()
-  const kept = sorted.filter(
-    (v, i) => i === 0 || !(v === sorted[i - 1] || (Number.isNaN(v) && Number.isNaN(sorted[i - 1]))),
-  )
+  const kept = sorted.filter((v, i) => i === 0 || v !== sorted[i - 1])
   return uploaded('unique', kept, [kept.length], dtype, stream)
 }

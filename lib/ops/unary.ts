@@ -7,7 +7,7 @@ import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../run
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
-import { greater, greaterEqual, lessEqual, logicalAnd, where } from './compare.js'
+import { greater, less, logicalAnd, where } from './compare.js'
 import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule, scalar } from './define.js'
 import {
   errorFunction,
@@ -23,6 +23,8 @@ import {
   twoOverRootPi,
 } from './functions.js'
 import { map1, map2 } from './loops.js'
+import { clone } from './movement.js'
+import { expand } from './view.js'
 
 /** A function that keeps the shape of its tensor. */
 export type SameShape<Options extends unknown[] = [], Given extends DType = Float> = <D extends DType, S extends Shape>(
@@ -115,8 +117,8 @@ function plain(name: string, row: UnaryRow): SameShape<[]> {
   return (x => run(x)) as SameShape<[]>
 }
 
-/** Slopes are 0 wherever they exist. */
-const flat = (g: Tensor): Tensor => mul(g, 0)
+/** Slopes are 0 wherever they exist, whatever comes from above. */
+const flat = (g: Tensor): Tensor => expand(scalar(0, g.dtype, g.storage.stream), g.dims)
 
 function number(op: string, name: string, value: unknown): number {
   if (typeof value === 'number' && !Number.isNaN(value)) return value
@@ -133,8 +135,9 @@ export const abs: SameShape<[], Numeric> = plain('abs', {
   keepsInt: true,
   grad: (g, x) => mul(g, sign(x)),
 })
-/** −1, 0 or 1; NaN stays. The sign of −0 is 0. */
-export const sign: SameShape<[], Numeric> = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
+const signOf = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
+/** −1, 0 or 1; NaN stays. The sign of −0 is 0, that of a truth value itself. */
+export const sign: SameShape<[], DType> = (x => (x?.dtype === 'bool' ? clone(x) : signOf(x))) as SameShape<[], DType>
 /** x². */
 export const square: SameShape<[], Numeric> = plain('square', {
   f: x => x * x,
@@ -143,11 +146,11 @@ export const square: SameShape<[], Numeric> = plain('square', {
   grad: (g, x) => mul(g, add(x, x)),
 })
 /** The next lower whole number. */
-export const floor: SameShape<[]> = plain('floor', { f: Math.floor, grad: flat })
+export const floor: SameShape<[], Numeric> = plain('floor', { f: Math.floor, keepsInt: true, grad: flat })
 /** The next higher whole number. */
-export const ceil: SameShape<[]> = plain('ceil', { f: Math.ceil, grad: flat })
+export const ceil: SameShape<[], Numeric> = plain('ceil', { f: Math.ceil, keepsInt: true, grad: flat })
 /** The nearest whole number; halves go to the even one. */
-export const round: SameShape<[]> = plain('round', { f: roundEven, grad: flat })
+export const round: SameShape<[], Numeric> = plain('round', { f: roundEven, keepsInt: true, grad: flat })
 /** eˣ. */
 export const exp: SameShape<[]> = plain('exp', {
   f: Math.exp,
@@ -345,16 +348,17 @@ const clampRow = unary('clamp', {
   f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x),
   keepsInt: true,
   saves: 'x',
-  df: (g, x, a, b) => (x >= a && x <= b ? g : 0),
-  slope: (x, { a, b }) => cast(logicalAnd(greaterEqual(x, a), lessEqual(x, b)), x.dtype),
+  df: (g, x, a, b) => (x > a && x < b ? g : 0),
+  slope: (x, { a, b }) => cast(logicalAnd(greater(x, a), less(x, b)), x.dtype),
 })
-/** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient at the bounds. */
+/** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient between the bounds, not at them. */
 export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, min, max = null) => {
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
   checkTensor('clamp', x)
-  const whole = (bound: number): boolean => Math.abs(bound) === Number.POSITIVE_INFINITY || bound === (bound | 0)
-  const y = whole(a) && whole(b) ? x : cast(x, floatOf(x.dtype)) // int32 cannot be kept within other bounds
+  const whole = (bound: number, none: number): boolean => bound === none || bound === (bound | 0)
+  const asInt = whole(a, Number.NEGATIVE_INFINITY) && whole(b, Number.POSITIVE_INFINITY)
+  const y = asInt ? x : cast(x, floatOf(x.dtype)) // int32 cannot be kept within other bounds
   return y.dtype === 'int32'
     ? clampRow(y, { a: Math.max(a, -(2 ** 31)), b: Math.min(b, 2 ** 31 - 1) })
     : clampRow(y, { a, b })

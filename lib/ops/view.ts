@@ -6,7 +6,11 @@ import {
   broadcastStrides,
   checkShape,
   checkSizes,
+  differentAxes,
+  dimOf,
   format,
+  listOf,
+  type Numbers,
   reshapedStrides,
   type Shape,
   sizeOf,
@@ -38,9 +42,12 @@ const reshapeGradient: Gradient<From> = rule({ name: 'reshape', grad: (g, _, { f
  * The same elements, in row-major order, in another shape; one size may be −1, to be computed. A view where the strides
  * allow it, else a copy.
  */
-export function reshape<D extends DType, S extends Shape = Shape>(x: Tensor<D>, shape: NoInfer<S>): Tensor<D, S> {
+export function reshape<D extends DType, S extends Shape = Shape>(
+  x: Tensor<D>,
+  ...shape: [shape: NoInfer<S>] | number[]
+): Tensor<D, S> {
   checkTensor('reshape', x)
-  const to = resolve(x, shape)
+  const to = resolve(x, listOf(shape as Numbers))
   const strides = reshapedStrides(x.dims, x.steps, to)
   const base = strides ? x : contiguous(x)
   const y = view(
@@ -54,7 +61,7 @@ export function reshape<D extends DType, S extends Shape = Shape>(x: Tensor<D>, 
 }
 
 function resolve(x: Tensor, shape: Shape): Shape {
-  const open = Array.isArray(shape) ? shape.indexOf(-1) : -1
+  const open = shape.indexOf(-1)
   const rest = checkShape('reshape', open < 0 ? shape : shape.filter((_, d) => d !== open))
   const known = sizeOf(rest)
   if (open < 0) {
@@ -71,8 +78,9 @@ function resolve(x: Tensor, shape: Shape): Shape {
 /** All elements in one dim; or the dims from `start` to `end` (inclusive) merged. */
 export function flatten<D extends DType>(x: Tensor<D>, start = 0, end = -1): Tensor<D> {
   checkTensor('flatten', x)
-  if (x.rank === 0) return reshape(x, [1])
   const [a, b] = [axisOf('flatten', start, x.rank), axisOf('flatten', end, x.rank)]
+  if (x.rank === 0) return reshape(x, [1])
+  if (a > b) throw new ShapeError('flatten', `start must not come after end, got ${start} and ${end}`)
   return reshape(x, [...x.dims.slice(0, a), sizeOf(x.dims.slice(a, b + 1)), ...x.dims.slice(b + 1)])
 }
 
@@ -90,11 +98,11 @@ const permuteGradient: Gradient<Order> = rule({
 })
 
 /** The dims in another order: dim d of the result is dim order[d] of `x`. A view. */
-export function permute<D extends DType>(x: Tensor<D>, order: readonly number[]): Tensor<D> {
+export function permute<D extends DType>(x: Tensor<D>, ...order: Numbers): Tensor<D> {
   checkTensor('permute', x)
-  const full = order.map(axis => axisOf('permute', axis, x.rank))
+  const full = listOf(order).map(axis => axisOf('permute', axis, x.rank))
   if (full.length !== x.rank || new Set(full).size < x.rank)
-    throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(order)}`)
+    throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(full)}`)
   return view(
     permuteGradient,
     x,
@@ -118,17 +126,18 @@ export function transpose<D extends DType>(x: Tensor<D>, a = -2, b = -1): Tensor
 const expandGradient: Gradient<null> = rule({ name: 'expand', grad: g => [g] }) // the walker sums over the repeated dims
 
 /** Dims of size 1 repeated without a copy, and new leading dims. A view. */
-export function expand<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+export function expand<D extends DType>(x: Tensor<D>, ...shape: Numbers): Tensor<D> {
   checkTensor('expand', x)
+  const given = listOf(shape)
   const to = checkShape(
     'expand',
-    shape.map((dim, d) => (dim === -1 ? (x.dims[d - shape.length + x.rank] ?? -1) : dim)),
+    given.map((dim, d) => (dim === -1 ? (x.dims[d - given.length + x.rank] ?? -1) : dim)),
   )
   const lead = to.length - x.rank
   if (lead < 0 || x.dims.some((dim, d) => dim !== 1 && dim !== to[d + lead]))
     throw new ShapeError(
       'expand',
-      `shape ${format(x.dims)} cannot be expanded to ${format(shape)}`,
+      `shape ${format(x.dims)} cannot be expanded to ${format(given)}`,
       'only dims of size 1 can',
     )
   return view(expandGradient, x, null, {
@@ -138,17 +147,13 @@ export function expand<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
   })
 }
 
-/** Without the dims of size 1, or without those named, which must have size 1. A view. */
-export function squeeze<D extends DType>(x: Tensor<D>, axes?: number | readonly number[]): Tensor<D> {
+/** Without the dims of size 1, or without those of the named that have size 1. A view. */
+export function squeeze<D extends DType>(x: Tensor<D>, ...axes: Numbers): Tensor<D> {
   checkTensor('squeeze', x)
-  const named =
-    axes === undefined ? undefined : (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('squeeze', a, x.rank))
-  const wrong = named?.find(d => x.dims[d] !== 1)
-  if (wrong !== undefined)
-    throw new ShapeError('squeeze', `axis ${wrong} has size ${x.dims[wrong]}, not 1, in shape ${format(x.dims)}`)
+  const named = axes.length === 0 ? undefined : differentAxes('squeeze', listOf(axes), x.rank)
   return reshape(
     x,
-    x.dims.filter((dim, d) => (named ? !named.includes(d) : dim !== 1)),
+    x.dims.filter((dim, d) => dim !== 1 || (named && !named.includes(d))),
   )
 }
 
@@ -235,14 +240,14 @@ function bounds(range: Exclude<Range, number>, n: number): { start: number; leng
 /** Pieces along `axis`: of the given size (the last may be smaller), or of the given sizes. Views. */
 export function split<D extends DType>(x: Tensor<D>, sizes: number | readonly number[], axis = 0): Tensor<D>[] {
   checkTensor('split', x)
-  const a = axisOf('split', axis, x.rank)
+  const a = dimOf('split', axis, x.rank)
   const n = x.dims[a]
-  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0))
+  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes >= 0 && (sizes > 0 || n === 0)))
     throw new ShapeError('split', `the size of a piece must be a whole number above 0, got ${sizes}`)
   const list =
     typeof sizes === 'number'
-      ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
-      : checkSizes('split', sizes)
+      ? Array.from({ length: Math.ceil(n / sizes) || 1 }, (_, i) => Math.min(sizes, n - i * sizes))
+      : checkSizes('split', sizes, 'the size of a piece or a list of sizes')
   const total = list.reduce((sum, size) => sum + size, 0)
   if (total !== n) throw new ShapeError('split', `sizes ${format(list)} add up to ${total}, but axis ${a} has ${n}`)
   let start = 0
@@ -256,8 +261,9 @@ const flipped = (shape: Shape, axes: readonly number[]): Range[] =>
   shape.map((_, d) => (axes.includes(d) ? [null, null, -1] : null))
 
 /** The elements in reverse order along the axes. A view. */
-export function flip<D extends DType>(x: Tensor<D>, axes: number | readonly number[]): Tensor<D> {
+export function flip<D extends DType>(x: Tensor<D>, ...axes: Numbers): Tensor<D> {
   checkTensor('flip', x)
-  const list = (typeof axes === 'number' ? [axes] : axes).map(a => axisOf('flip', a, x.rank))
+  if (axes.length === 0) throw new ShapeError('flip', 'expected the axes to reverse', 'flip(0), flip(0, 1)')
+  const list = differentAxes('flip', listOf(axes), x.rank)
   return slice(x, ...flipped(x.dims, list))
 }

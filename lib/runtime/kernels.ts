@@ -2,7 +2,7 @@
 import { row, type Row } from './row.js'
 
 /** Hash of native/kernels.def: an addon with another one was built from other sources. */
-export const kernelsHash: number = 62812151
+export const kernelsHash: number = 390888606
 
 /** What the runtime does itself, with its number in a record. */
 export const commands = {
@@ -21,9 +21,9 @@ export const rows: { readonly [K in keyof Kernels<unknown, unknown>]: Row } = {
   abs: row('abs', 8, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
   sign: row('sign', 9, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
   square: row('square', 10, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
-  floor: row('floor', 11, ['float32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
-  ceil: row('ceil', 12, ['float32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
-  round: row('round', 13, ['float32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
+  floor: row('floor', 11, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
+  ceil: row('ceil', 12, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
+  round: row('round', 13, ['float32', 'int32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
   exp: row('exp', 14, ['float32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),
   expGrad: row('expGrad', 15, ['float32'], 'elementwise', 'g:stridedIn:T v:stridedIn:T dx:out:T a:real b:real'),
   expm1: row('expm1', 16, ['float32'], 'elementwise', 'x:stridedIn:T y:out:T a:real b:real'),

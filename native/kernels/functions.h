@@ -16,7 +16,7 @@ using ::sigmoid, ::softplus, ::erf, ::pow, ::max, ::min;
 inline V abs(V x) { return magnitude(x); }
 inline V select(M m, V a, V b) { return chosen(m, a, b); }
 inline V clamp(V x, V a, V b) { return ::min(::max(x, a), b); }
-inline M inside(V x, V a, V b) { return (x >= a) & (x <= b); }
+inline M inside(V x, V a, V b) { return (x > a) & (x < b); }
 
 // fmod with the sign of the divisor: a − b·⌊a/b⌋ loses everything when a/b is large, so long division in float64,
 // whose 53 bits hold any quotient below 2^29; beyond that fmod's value is exact by repeated reduction.
@@ -65,6 +65,9 @@ inline V erfSlope(V x) { return exp(-(x * x)) * 1.1283791671f; }
 // ---- int32 ----
 inline W max(W a, W b) { return a.v > b.v ? a : b; }
 inline W min(W a, W b) { return a.v < b.v ? a : b; }
+inline W floor(W x) { return x; }
+inline W ceil(W x) { return x; }
+inline W roundEven(W x) { return x; }
 inline W abs(W x) { return x.v < 0 ? -x : x; }
 inline W sign(W x) { return int32_t(x.v > 0) - int32_t(x.v < 0); }
 inline W clamp(W x, W a, W b) { return min(max(x, a), b); }

@@ -112,6 +112,19 @@ export const cases: readonly Case[] = [
   of('arange', [], { run: () => arange(1, 3, { dtype: 'float32' }), expect: [1, 2], dtype: 'float32' }),
   of('arange', [], { run: () => arange(3e9, 3e9 + 3), throws: /^arange: 3000000000 is not an int32 value/ }),
   of('linspace', [], { run: () => linspace(0, 1, 3, { dtype: 'bool' }), expect: [false, true, true], dtype: 'bool' }),
+  of('linspace', [], {
+    run: () => linspace(0, 1, 50, { dtype: 'int32' }),
+    expect: new Array(50).fill(0).fill(1, 49),
+    dtype: 'int32',
+  }),
+  of('linspace', [], { run: () => linspace(-3, 3, 5, { dtype: 'int32' }), expect: [-3, -1, 0, 1, 3], dtype: 'int32' }),
+  of('linspace', [], {
+    run: () => linspace(0, 2 ** 31 - 1, 4, { dtype: 'int32' }),
+    expect: [0, 715827882, 1431655764, 2147483647],
+    dtype: 'int32',
+  }),
+  of('linspace', [], { run: () => linspace(1e8, 0, 7).slice([6]), expect: [0], note: 'ends where it should' }),
+  of('linspace', [], { run: () => linspace(3, 9, 1), expect: [3] }),
   of('eye', [], { run: () => eye(1, { dtype: 'int32' }), expect: [[1]], dtype: 'int32' }),
   of('linspace', [], { run: () => linspace(0, 1, 5), expect: [0, 0.25, 0.5, 0.75, 1] }),
   of('eye', [], {

@@ -39,7 +39,7 @@ const functions: readonly (readonly [op: string, range?: Range, ...args: unknown
 /** Does int32 stay int32? */
 function keepsInt(op: string, args: readonly unknown[]): boolean {
   const bounded = op === 'clamp' && args.every(bound => bound === null || Number.isInteger(bound))
-  return bounded || ['neg', 'abs', 'sign', 'square', 'relu'].includes(op)
+  return bounded || ['neg', 'abs', 'sign', 'square', 'floor', 'ceil', 'round', 'relu'].includes(op)
 }
 
 const everyFunction: Case[] = functions.flatMap(([op, range, ...args]) => [
@@ -49,7 +49,11 @@ const everyFunction: Case[] = functions.flatMap(([op, range, ...args]) => [
   of(op, [real(anyShape(op, 3), range)], { args, note: 'random shape' }),
   of(op, [special], { args, note: 'special values', noGradCheck: 'not smooth', noFused: 'not finite' }),
   of(op, [whole([7], 1, 9)], { args, dtype: keepsInt(op, args) ? 'int32' : 'float32' }),
-  of(op, [truth([5])], { args, note: 'bool', dtype: keepsInt(op, args) ? 'int32' : 'float32' }),
+  of(op, [truth([5])], {
+    args,
+    note: 'bool',
+    dtype: op === 'sign' ? 'bool' : keepsInt(op, args) ? 'int32' : 'float32',
+  }),
 ])
 
 export const cases: readonly Case[] = [
@@ -60,6 +64,9 @@ export const cases: readonly Case[] = [
     run: x => x.transpose().gelu(),
   }),
   of('exp', [values([0, 1, -1])], { expect: [1, Math.E, 1 / Math.E], ulps: 2 }),
+  ...['floor', 'ceil', 'round'].map(op =>
+    of(op, [values([2 ** 31 - 1, -(2 ** 31)], 'int32')], { expect: [2 ** 31 - 1, -(2 ** 31)] }),
+  ),
   of('neg', [values([-(2 ** 31), 5], 'int32')], { expect: [-(2 ** 31), -5], note: 'wraps' }),
   of('square', [values([65536, 46341, -7], 'int32')], { expect: [0, -2147479015, 49], note: 'wraps' }),
   of('abs', [values([-(2 ** 31), -3], 'int32')], { expect: [-(2 ** 31), 3], note: 'wraps' }),
@@ -72,6 +79,7 @@ export const cases: readonly Case[] = [
   of('clamp', [values([-5, 0, 5])], { args: [-1, 1], expect: [-1, 0, 1] }),
   of('clamp', [values([-5, 0, 5], 'int32')], { args: [-1, 1], expect: [-1, 0, 1], dtype: 'int32' }),
   of('clamp', [values([-5, 5], 'int32')], { args: [null, 1], expect: [-5, 1] }),
+  of('clamp', [values([-5, 5], 'int32')], { args: [Infinity], expect: [Infinity, Infinity], dtype: 'float32' }),
   of('clamp', [values([0], 'int32')], { args: [0.5, 2.5], expect: [0.5], dtype: 'float32' }),
   of('clamp', [values([0], 'int32')], { args: [3e9], expect: [3e9], dtype: 'float32' }),
   of('clamp', [values([0.7])], { args: [0.7, 2], note: 'float32 0.7 is at the bound', noGradCheck: 'kink' }),

@@ -45,7 +45,10 @@ export const cases: readonly Case[] = [
     args: [[4, -1]],
     throws: /^reshape: cannot see \[2, 3\] \(6 elements\) as \[4, -1\]/,
   }),
-  of('reshape', [real([2, 3])], { args: ['6'], throws: /^reshape: expected a shape \(an array of sizes\), got '6'/ }),
+  of('reshape', [real([2, 3])], {
+    args: ['6'],
+    throws: /^reshape: sizes must be whole numbers of at least 0, got '6'/,
+  }),
   of('flatten', [real([2, 3, 4])], { args: [1], shape: [2, 12] }),
   of('flatten', [real([])], { shape: [1] }),
   of('permute', [real(anyShape('permute', 3))], { args: [[2, 0, 1]] }),
@@ -65,7 +68,7 @@ export const cases: readonly Case[] = [
   }),
   of('squeeze', [real([1, 3, 1])], { shape: [3] }),
   of('squeeze', [real([1, 3, 1])], { args: [-1], shape: [1, 3] }),
-  of('squeeze', [real([2, 3])], { args: [0], throws: /^squeeze: axis 0 has size 2, not 1/ }),
+  of('squeeze', [real([2, 3])], { args: [0], shape: [2, 3] }),
   of('unsqueeze', [real([2, 3])], { args: [-1], shape: [2, 3, 1] }),
   of('slice', [real([4, 6])], {
     args: [
