@@ -139,6 +139,6 @@ export const cases: readonly Case[] = [
   of('full', [], { run: () => full([3], true), expect: [true, true, true], dtype: 'bool' }),
   of('tensor', [], {
     run: () => tensor([[1, 2], [3]]),
-    throws: /^tensor: nested arrays are ragged: expected 2 values at depth 1, got 1/,
+    throws: /^tensor: nested arrays are ragged: expected 2 values in row \[1\], got 1/,
   }),
 ]
