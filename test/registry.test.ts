@@ -137,6 +137,7 @@ describe('files', () => {
     'lib/ops/loops': 'the strided loops of all JS kernels',
     'native/kernels/unaryGrad': 'the gradients of unary.def',
     'native/kernels/kernel': 'the strided loops of all native kernels',
+    'native/kernels/sums': 'the sums of all native kernels',
     'native/kernels/table': 'the table of all kernels',
   }
   /** Files that are missing, and why. */

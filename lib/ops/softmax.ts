@@ -135,7 +135,7 @@ function total(f: (i: number) => number): (at: (k: number) => number, n: number)
 
 /** Relative error of Σ exp: 2 for exp (1.5 ULP) and for the rounding of each x − m, which t·e⁻ᵗ ≤ 0.4 keeps small. */
 export function sumOfExponentials(n: number): number {
-  return eps * (6 + 4 * Math.sqrt(n))
+  return 6 * eps + sumError(n, 1)
 }
 
 // x − m is rounded, so its exponential is off by |x − m|·ε; then a quotient of two such.

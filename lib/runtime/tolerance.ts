@@ -65,7 +65,7 @@ export function absolute(x: Strided): Strided {
   return { ...x, data: Float64Array.from(x.data, Math.abs) }
 }
 
-/** The longest chain of float32 additions in native sums: `chainLength` of native/kernels/kernel.h. */
+/** The longest chain of float32 additions in native sums: `chainLength` of native/kernels/sums.h. */
 const chainLength = 64
 
 /**

@@ -98,10 +98,6 @@ template <class F> inline void forRange(Task& task, i64 n, i64 grain, const F& b
 // Elements that make sharing worth while: below, waking a thread costs more than it saves.
 constexpr i64 cheapGrain = 32768;
 
-// The longest chain of additions in float32. Longer sums go on in float64 and start a new chain: in one long chain the
-// rounding errors of equal numbers all point one way, and those of others add up too.
-constexpr i64 chainLength = 64;
-
 // ---- strided loops -------------------------------------------------------------------------------------------------
 
 inline i64 elements(const Layout& at, int from, int to) {
@@ -161,6 +157,7 @@ template <class T, class... U> struct Widest<T, U...> {
   static constexpr int lanes = Lanes<T>::lanes > rest ? Lanes<T>::lanes : rest;
 };
 
+inline V take(const float* p, int n) { return n == V::lanes ? V::load(p) : V::loadPart(p, n); }
 inline void put(V r, float* y, int n) { n == V::lanes ? r.store(y) : r.storePart(y, n); }
 inline void put(W r, int32_t* y, int n) { r.storePart(y, n); }
 inline void put(B r, uint8_t* y, int n) { r.storePart(y, n); }

@@ -1,5 +1,5 @@
 // Fused losses.                                                                                  twin: lib/ops/loss.ts
-#include "kernel.h"
+#include "sums.h"
 
 namespace {
 
@@ -16,19 +16,6 @@ bool targetsInRange(Task& task, In<int32_t> target, Size classes, Real ignoreInd
     return false;
   }
   return true;
-}
-
-// Σ f(v) over a row; lanes past the end count as 0.
-template <class F> float sumOfRow(const float* x, i64 n, const F& f) {
-  V s = V::all(0);
-  i64 i = 0;
-  for (; i + V::lanes <= n; i += V::lanes) s = s + f(V::load(x + i));
-  if (i < n) {
-    float lanes[V::lanes];
-    f(V::loadPart(x + i, int(n - i))).store(lanes);
-    s = s + V::loadPart(lanes, int(n - i));
-  }
-  return sumOf(s);
 }
 
 inline float maxOfRow(const float* x, i64 n) {
@@ -59,9 +46,9 @@ void crossEntropy(Task& task, In<float> x, In<int32_t> target, Out<float> loss, 
       const float m = maxOfRow(row, classes);
       const V shift = V::all(m);
       top.data[r] = m;
-      logSum.data[r] = logOf(sumOfRow(row, classes, [&](V v) { return exp(v - shift); }));
+      logSum.data[r] = logOf(rowSum(classes, [&](i64 i, int lanes) { return exp(take(row + i, lanes) - shift); }));
       const int32_t t = target.data[r];
-      const float rest = off == 0 ? 0 : off * sumOfRow(row, classes, [&](V v) { return v - shift; });
+      const float rest = off == 0 ? 0 : off * rowSum(classes, [&](i64 i, int lanes) { return take(row + i, lanes) - shift; });
       loss.data[r] = t == ignoreIndex ? 0 : logSum.data[r] - on * (row[t] - m) - rest;
     }
   });

@@ -5,20 +5,13 @@
 // rows, and these in float64. No chain in float32 is longer than `chainLength`, so errors do not grow with the number of
 // values. Threads only decide who computes a leaf. Products lose digits at every step: they are float64 throughout.
 #include "functions.h"
+#include "sums.h"
 
 namespace {
 
 constexpr i64 leafSize = 4 * chainLength * V::lanes;
 
-// What distinguishes one reduction from another: the start value, how to join two values, and how many are joined in
-// float32 before the result is joined in float64.
-struct Sum {
-  static constexpr i64 chain = chainLength;
-  template <class T> static T start() { return 0; }
-  static V join(V a, V b) { return a + b; }
-  static W join(W a, W b) { return a + b; }
-  static double join(double a, double b) { return a + b; }
-};
+// Beside Sum, of sums.h.
 struct Prod {
   static constexpr i64 chain = 1;
   template <class T> static T start() { return 1; }
@@ -44,23 +37,6 @@ struct Min {
 };
 template <> float Min::start<float>() { return __builtin_inff(); }
 template <> int32_t Min::start<int32_t>() { return 2147483647; }
-
-// Of the vectors that it joins in order: lane by lane in float64.
-template <class Op> struct Totals {
-  double lanes[V::lanes];
-  Totals() { for (double& lane : lanes) lane = Op::template start<float>(); }
-  void join(V s) {
-    float part[V::lanes];
-    s.store(part);
-    for (int j = 0; j < V::lanes; j++) lanes[j] = Op::join(lanes[j], double(part[j]));
-  }
-  // Lanes are joined pairwise: (0,1)(2,3)… then again.
-  double all() {
-    for (int half = V::lanes / 2; half; half /= 2)
-      for (int j = 0; j < half; j++) lanes[j] = Op::join(lanes[2 * j], lanes[2 * j + 1]);
-    return lanes[0];
-  }
-};
 
 // One leaf.
 template <class Op> double leaf(const float* p, i64 n, i64 stride) {

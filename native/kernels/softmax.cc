@@ -2,7 +2,7 @@
 //
 // A unit of work is one row (inner = 1), or as many neighbouring columns as a vector has lanes. Every unit is read
 // three times, while it is in the cache: maximum, sum of exponentials, result.
-#include "kernel.h"
+#include "sums.h"
 
 namespace {
 
@@ -15,26 +15,11 @@ inline float rowMax(const float* x, i64 n) {
   return best;
 }
 
-// Σ f(i) over a row, in vectors of `lanes` and then pairwise; lanes past the end count as 0.
-template <class F> inline float rowSum(i64 n, const F& f) {
-  V s = V::all(0);
-  i64 i = 0;
-  for (; i + V::lanes <= n; i += V::lanes) s = s + f(i, V::lanes);
-  if (i < n) {
-    float lanes[V::lanes];
-    f(i, int(n - i)).store(lanes);
-    s = s + V::loadPart(lanes, int(n - i));
-  }
-  return sumOf(s);
-}
-
 template <class F> inline void rowMap(i64 n, float* y, const F& f) {
   i64 i = 0;
   for (; i + V::lanes <= n; i += V::lanes) f(i, V::lanes).store(y + i);
   if (i < n) f(i, int(n - i)).storePart(y + i, int(n - i));
 }
-
-inline V take(const float* p, int lanes) { return lanes == V::lanes ? V::load(p) : V::loadPart(p, lanes); }
 
 void softmaxRow(const float* x, float* y, i64 n) {
   const V m = V::all(rowMax(x, n));
@@ -63,31 +48,28 @@ void logSoftmaxGradRow(const float* g, const float* y, float* dx, i64 n) {
 
 // The same four for `lanes` neighbouring columns, `step` apart from one row to the next.
 void softmaxColumns(const float* x, float* y, i64 n, i64 step, int lanes) {
-  V m = V::all(-__builtin_inff()), s = V::all(0);
+  V m = V::all(-__builtin_inff());
   for (i64 k = 0; k < n; k++) m = max(m, take(x + k * step, lanes));
-  for (i64 k = 0; k < n; k++) {
+  const V s = columnSum(n, [&](i64 k) {
     const V e = exp(take(x + k * step, lanes) - m);
     put(e, y + k * step, lanes);
-    s = s + e;
-  }
+    return e;
+  });
   for (i64 k = 0; k < n; k++) put(take(y + k * step, lanes) / s, y + k * step, lanes);
 }
 void logSoftmaxColumns(const float* x, float* y, i64 n, i64 step, int lanes) {
-  V m = V::all(-__builtin_inff()), s = V::all(0);
+  V m = V::all(-__builtin_inff());
   for (i64 k = 0; k < n; k++) m = max(m, take(x + k * step, lanes));
-  for (i64 k = 0; k < n; k++) s = s + exp(take(x + k * step, lanes) - m);
-  s = log(s);
+  const V s = log(columnSum(n, [&](i64 k) { return exp(take(x + k * step, lanes) - m); }));
   for (i64 k = 0; k < n; k++) put(take(x + k * step, lanes) - m - s, y + k * step, lanes);
 }
 void softmaxGradColumns(const float* g, const float* y, float* dx, i64 n, i64 step, int lanes) {
-  V s = V::all(0);
-  for (i64 k = 0; k < n; k++) s = s + take(g + k * step, lanes) * take(y + k * step, lanes);
+  const V s = columnSum(n, [&](i64 k) { return take(g + k * step, lanes) * take(y + k * step, lanes); });
   for (i64 k = 0; k < n; k++)
     put(take(y + k * step, lanes) * (take(g + k * step, lanes) - s), dx + k * step, lanes);
 }
 void logSoftmaxGradColumns(const float* g, const float* y, float* dx, i64 n, i64 step, int lanes) {
-  V s = V::all(0);
-  for (i64 k = 0; k < n; k++) s = s + take(g + k * step, lanes);
+  const V s = columnSum(n, [&](i64 k) { return take(g + k * step, lanes); });
   for (i64 k = 0; k < n; k++)
     put(take(g + k * step, lanes) - exp(take(y + k * step, lanes)) * s, dx + k * step, lanes);
 }

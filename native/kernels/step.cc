@@ -22,8 +22,6 @@ template <class F> void forVectors(Task& task, i64 n, const F& body) {
   });
 }
 
-inline V take(const float* p, int lanes) { return lanes == V::lanes ? V::load(p) : V::loadPart(p, lanes); }
-
 } // namespace
 
 namespace gradus::GRADUS_ISA {

@@ -25,6 +25,13 @@ export const cases: readonly Case[] = [
   }),
   of('crossEntropy', [real([3, 7], { low: -90, high: 90 }), whole([3], 0, 7)], { run: plain, note: 'far apart' }),
   of('crossEntropy', [real([200, 130]), whole([200], 0, 130)], { run: smooth, note: 'rows shared by threads' }),
+  ...[plain, smooth].map(run =>
+    of('crossEntropy', [values([[2, ...new Array(2 ** 18).fill(0.7)]]), int([3])], {
+      run,
+      note: `equal numbers${run === smooth ? ', smoothed' : ''}`,
+      large: true,
+    }),
+  ),
   of('crossEntropy', [whole([3, 4]), whole([3], 0, 4)], { run: plain, dtype: 'float32' }),
   of(
     'crossEntropy',

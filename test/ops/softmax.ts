@@ -1,5 +1,8 @@
+import { sizeOf } from '../../lib/shape.js'
 import { type Case, of } from '../harness/cases.js'
 import { anyShape, lanes, real, special, values, whole } from '../harness/shapes.js'
+
+const peak = (shape: number[]): number[] => [1, ...new Array(sizeOf(shape) - 1).fill(-0.3)]
 
 const everyFunction: Case[] = ['softmax', 'logSoftmax'].flatMap(op => [
   ...lanes.map(n => of(op, [real([3, n])])),
@@ -25,6 +28,18 @@ const everyFunction: Case[] = ['softmax', 'logSoftmax'].flatMap(op => [
   of(op, [real([300, 401])], { note: 'rows shared by threads' }),
   of(op, [real([20, 40, 67])], { args: [1], note: 'strips of columns shared by threads' }),
   of(op, [real([3, 5000], { low: -9, high: 9 })], { note: 'long rows' }),
+  // Equal numbers, whose rounding errors all point one way; the largest apart, or each exponential would be 1.
+  ...[
+    { shape: [1, 2 ** 18], axis: 1, note: 'a row' },
+    { shape: [2 ** 18, 1], axis: 0, note: 'a column' },
+    { shape: [2 ** 16, 3], axis: 0, note: 'columns' },
+  ].flatMap(({ shape, axis, note }) => [
+    of(op, [values(peak(shape), 'float32', shape)], {
+      run: x => (op === 'softmax' ? x.softmax(axis) : x.logSoftmax(axis)).mul(0.1).sum(),
+      note: `equal numbers and equal gradients, ${note}`,
+      large: true,
+    }),
+  ]),
   of(op, [real([3])], { args: [1], throws: new RegExp(`^${op}: axis 1 is outside a tensor of rank 1`) }),
 ])
 
