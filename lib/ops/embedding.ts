@@ -1,7 +1,7 @@
 /** Picking by index.                                     twin: native/kernels/embedding.cc   cases: test/ops/embedding.ts */
 import type { Buf, DType } from '../dtype.js'
 import { DTypeError, describe, OptionError, ShapeError } from '../errors.js'
-import { IndexFault } from '../runtime/js.js'
+import { IndexFault, type Pieces } from '../runtime/js.js'
 import { format, type Shape, type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, checkTensor, kernels, type Rule, rule } from './define.js'
@@ -13,6 +13,13 @@ function check(index: Buf, n: number): void {
   for (let i = 0; i < index.length; i++) if (index[i] < 0 || index[i] >= n) throw new IndexFault(index[i], i, n)
 }
 
+/** y = sums, which wrap like int32 or are added up in float64. */
+function* summed(y: Buf, add: (sums: Int32Array | Float64Array) => Pieces): Pieces {
+  const sums = y instanceof Int32Array ? new Int32Array(y.length) : new Float64Array(y.length)
+  yield* add(sums)
+  y.set(sums)
+}
+
 kernels({
   gather: (x, index, y, outer, n, k, inner) => {
     check(index, n)
@@ -22,10 +29,11 @@ kernels({
   },
   scatterAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
-    y.fill(0)
-    return forPlaces(outer, k, inner, (o, _, i, at) => {
-      y[(o * n + index[at]) * inner + i] += g[at]
-    })
+    return summed(y, sums =>
+      forPlaces(outer, k, inner, (o, _, i, at) => {
+        sums[(o * n + index[at]) * inner + i] += g[at]
+      }),
+    )
   },
   indexSelect: (x, index, y, outer, n, k, inner) => {
     check(index, n)
@@ -35,10 +43,11 @@ kernels({
   },
   indexAdd: (g, index, y, outer, n, k, inner) => {
     check(index, n)
-    y.fill(0)
-    return forPlaces(outer, k, inner, (o, j, i, at) => {
-      y[(o * n + index[j]) * inner + i] += g[at]
-    })
+    return summed(y, sums =>
+      forPlaces(outer, k, inner, (o, j, i, at) => {
+        sums[(o * n + index[j]) * inner + i] += g[at]
+      }),
+    )
   },
   oneHot: (index, y, classes) => {
     check(index, classes)

@@ -19,6 +19,8 @@ bool inRange(Task& task, In<int32_t> index, Size n) {
 
 template <class T> T joined(T a, T b) { return (Lanes<T>(a) + Lanes<T>(b)).v; }
 template <> float joined(float a, float b) { return a + b; }
+template <class T> constexpr bool isFloat = false;
+template <> constexpr bool isFloat<float> = true;
 
 // y[o, j, i] = x[o, index[o, j, i], i]
 template <class T>
@@ -35,21 +37,44 @@ void gatherAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer, Siz
   });
 }
 
-// y = 0, then y[o, index[o, j, i], i] += g[o, j, i], in the order of j.
+// Calls body(o, from, to, scratch) for strips of `width` columns of [outer, …, inner], with room for `wide` values each.
+template <class F>
+void forStrips(Task& task, i64 outer, i64 inner, i64 width, i64 work, i64 wide, const F& body) {
+  const i64 strips = ceilDiv(inner, width), count = outer * strips, each = ceilDiv(cheapGrain, maxOf2(work, 1));
+  const i64 chunks = ceilDiv(count, each);
+  double* scratch = nullptr;
+  if (wide) {
+    scratch = static_cast<double*>(task.allocate(task, minOf2(task.workers, chunks) * wide * 8));
+    if (!scratch) return;
+  }
+  forChunks(task, chunks, [&](i64 chunk, int worker) {
+    for (i64 s = chunk * each; s < minOf2(count, (chunk + 1) * each); s++) {
+      const i64 from = s % strips * width;
+      body(s / strips, from, minOf2(inner, from + width), scratch + worker * wide);
+    }
+  });
+}
+
+// y = 0, then y[o, index[o, j, i], i] += g[o, j, i], in the order of j. float32 is added up in float64.
 template <class T>
 void scatterAddAll(Task& task, In<T> g, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
   if (!inRange(task, index, n) || y.size == 0) return;
-  forRange(task, outer, ceilDiv(cheapGrain, maxOf2((n + k) * inner, 1)), [&](i64 begin, i64 end) {
-    for (i64 o = begin; o < end; o++) {
-      T* to = y.data + o * n * inner;
-      for (i64 i = 0; i < n * inner; i++) to[i] = 0;
-      for (i64 j = 0; j < k; j++)
-        for (i64 i = 0; i < inner; i++) {
-          const i64 at = (o * k + j) * inner + i;
-          T& sum = to[index.data[at] * inner + i];
-          sum = joined(sum, g.data[at]);
-        }
-    }
+  constexpr i64 width = 16;
+  const i64 most = minOf2(width, inner);
+  const bool wide = isFloat<T> && k > 1;
+  forStrips(task, outer, inner, width, (n + k) * most, wide ? n * most : 0, [&](i64 o, i64 from, i64 to, double* sums) {
+    const i64 columns = to - from;
+    if (wide) for (i64 i = 0; i < n * columns; i++) sums[i] = 0;
+    else for (i64 r = 0; r < n; r++) for (i64 i = from; i < to; i++) y.data[(o * n + r) * inner + i] = 0;
+    for (i64 j = 0; j < k; j++)
+      for (i64 i = from; i < to; i++) {
+        const i64 at = (o * k + j) * inner + i, r = index.data[at];
+        if (wide) sums[r * columns + i - from] += double(g.data[at]);
+        else y.data[(o * n + r) * inner + i] = joined(y.data[(o * n + r) * inner + i], g.data[at]);
+      }
+    if (wide)
+      for (i64 r = 0; r < n; r++)
+        for (i64 i = from; i < to; i++) y.data[(o * n + r) * inner + i] = T(sums[r * columns + i - from]);
   });
 }
 
@@ -64,23 +89,46 @@ void indexSelectAll(Task& task, In<T> x, In<int32_t> index, Out<T> y, Size outer
   });
 }
 
-// y = 0, then y[o, index[j], :] += g[o, j, :], in the order of j; a thread owns some of the columns.
+// The rows that several indices name get a place each, the others −1. Places are filled into `place`; returns how many.
+i64 placesOfShared(In<int32_t> index, i64 n, int32_t* place) {
+  for (i64 r = 0; r < n; r++) place[r] = 0;
+  for (i64 j = 0; j < index.size; j++) place[index.data[j]] += place[index.data[j]] < 2;
+  i64 places = 0;
+  for (i64 r = 0; r < n; r++) place[r] = place[r] > 1 ? int32_t(places++) : -1;
+  return places;
+}
+
+// y = 0, then y[o, index[j], :] += g[o, j, :], in the order of j. float32 rows that are added to several times are added
+// up in float64.
 template <class T>
 void indexAddAll(Task& task, In<T> g, In<int32_t> index, Out<T> y, Size outer, Size n, Size k, Size inner) {
   if (!inRange(task, index, n) || y.size == 0) return;
   constexpr i64 width = 64;
-  const i64 strips = ceilDiv(inner, width);
-  forRange(task, outer * strips, ceilDiv(cheapGrain, maxOf2((n + k) * minOf2(width, inner), 1)), [&](i64 begin, i64 end) {
-    for (i64 s = begin; s < end; s++) {
-      const i64 o = s / strips, from = s % strips * width, to = minOf2(inner, from + width);
-      for (i64 r = 0; r < n; r++)
-        for (i64 i = from; i < to; i++) y.data[(o * n + r) * inner + i] = 0;
-      for (i64 j = 0; j < k; j++) {
-        T* sum = y.data + (o * n + index.data[j]) * inner;
-        const T* add = g.data + (o * k + j) * inner;
-        for (i64 i = from; i < to; i++) sum[i] = joined(sum[i], add[i]);
-      }
+  const i64 most = minOf2(width, inner);
+  int32_t* place = nullptr;
+  i64 places = 0;
+  if (isFloat<T> && k > 1) {
+    place = static_cast<int32_t*>(task.allocate(task, n * i64(sizeof(int32_t))));
+    if (!place) return;
+    places = placesOfShared(index, n, place);
+  }
+  forStrips(task, outer, inner, width, (n + k) * most, places * most, [&](i64 o, i64 from, i64 to, double* sums) {
+    const i64 columns = to - from;
+    for (i64 r = 0; r < n; r++)
+      for (i64 i = from; i < to; i++) y.data[(o * n + r) * inner + i] = 0;
+    for (i64 i = 0; i < places * columns; i++) sums[i] = 0;
+    for (i64 j = 0; j < k; j++) {
+      const i64 r = index.data[j];
+      const T* add = g.data + (o * k + j) * inner + from;
+      T* to = y.data + (o * n + r) * inner + from;
+      double* sum = places && place[r] >= 0 ? sums + place[r] * columns : nullptr;
+      if (sum) for (i64 i = 0; i < columns; i++) sum[i] += double(add[i]);
+      else for (i64 i = 0; i < columns; i++) to[i] = joined(to[i], add[i]);
     }
+    if (places)
+      for (i64 r = 0; r < n; r++)
+        if (place[r] >= 0)
+          for (i64 i = 0; i < columns; i++) y.data[(o * n + r) * inner + from + i] = T(sums[place[r] * columns + i]);
   });
 }
 

@@ -2,8 +2,8 @@
 //
 // The loops of Goto & van de Geijn (2008), "Anatomy of high-performance matrix multiplication": blocks of K, of N and
 // of M; both operands packed into panels, which also takes care of any strides. The innermost tile keeps MR×NR sums
-// in registers. Bits: an element of C is one chain of mulAdd over k inside a K block, the blocks added in order, so it
-// depends neither on tile, nor position, nor threads.
+// in registers. Bits: an element of C is one chain of mulAdd over k inside a K block, the blocks added in order, many of
+// them in float64, so it depends neither on tile, nor position, nor threads.
 #include "kernel.h"
 
 namespace {
@@ -26,6 +26,22 @@ struct Product {
 
 // The K block that starts at p: K is cut evenly, so that no thin last block is left. Depends on k alone.
 inline i64 blockOfK(i64 k) { return k <= KC + KC / 4 ? maxOf2(k, 1) : ceilDiv(k, ceilDiv(k, KC)); }
+
+// More blocks than this are added in float64, so that errors do not grow with their number. The room for that, 8·m·n
+// bytes, is small beside operands of such a k.
+constexpr i64 floatBlocks = 16;
+inline bool isLong(i64 k) { return k > floatBlocks * blockOfK(k); }
+
+// Adds rows [i, i + mc) and columns [j, j + nc) of C, which hold one block of K, to the totals [m, width] of the columns
+// from `start` on; C gets the last ones.
+void addBlock(const Product& g, i64 i, i64 mc, i64 j, i64 nc, double* totals, i64 start, i64 width, bool first, bool last) {
+  for (i64 r = i; r < i + mc; r++) {
+    float* c = g.c + r * g.n + j;
+    double* total = totals + r * width + j - start;
+    for (i64 q = 0; q < nc; q++) total[q] = first ? double(c[q]) : total[q] + double(c[q]);
+    if (last) for (i64 q = 0; q < nc; q++) c[q] = float(total[q]);
+  }
+}
 
 // Rows [i, i + mc) of A as panels [panel][k][MR], the last one filled up with zeros.
 void packA(const Product& g, i64 i, i64 mc, i64 p, i64 kc, float* out) {
@@ -115,6 +131,9 @@ void multiplyShared(Task& task, const Product& g) {
   float* packedB = static_cast<float*>(task.allocate(task, width * block * 4));
   float* packedA = static_cast<float*>(task.allocate(task, workers * mc * block * 4));
   if (!packedA || !packedB) return;
+  const bool wide = isLong(g.k);
+  double* totals = wide ? static_cast<double*>(task.allocate(task, g.m * width * 8)) : nullptr;
+  if (wide && !totals) return;
   for (i64 j = 0; j < g.n; j += width)
     for (i64 p = 0; p < g.k; p += block) {
       const i64 nc = minOf2(width, g.n - j), kc = minOf2(block, g.k - p), panels = ceilDiv(nc, NR);
@@ -129,7 +148,8 @@ void multiplyShared(Task& task, const Product& g) {
         if (from >= to) return;
         float* mine = packedA + worker * mc * block;
         packA(g, i, rows, p, kc, mine);
-        multiplyBlock(g, mine, i, rows, packedB + from * kc, j + from, to - from, kc, p == 0);
+        multiplyBlock(g, mine, i, rows, packedB + from * kc, j + from, to - from, kc, p == 0 || wide);
+        if (wide) addBlock(g, i, rows, j + from, to - from, totals, j, width, p == 0, p + kc == g.k);
       };
       if (workers == 1) for (i64 c = 0; c < rowChunks; c++) multiply(c, 0);
       else forChunks(task, rowChunks * columnChunks, multiply);
@@ -137,7 +157,7 @@ void multiplyShared(Task& task, const Product& g) {
 }
 
 // One product on one thread, with the scratch memory of that thread.
-void multiplyAlone(const Product& g, float* packedA, float* packedB) {
+void multiplyAlone(const Product& g, float* packedA, float* packedB, double* totals) {
   const i64 block = blockOfK(g.k), mc = minOf2(MC, roundUp(g.m, MR)), width = minOf2(NC, roundUp(g.n, NR));
   for (i64 j = 0; j < g.n; j += width)
     for (i64 p = 0; p < g.k; p += block) {
@@ -145,7 +165,8 @@ void multiplyAlone(const Product& g, float* packedA, float* packedB) {
       packB(g, p, kc, j, nc, packedB);
       for (i64 i = 0; i < g.m; i += mc) {
         packA(g, i, minOf2(mc, g.m - i), p, kc, packedA);
-        multiplyBlock(g, packedA, i, minOf2(mc, g.m - i), packedB, j, nc, kc, p == 0);
+        multiplyBlock(g, packedA, i, minOf2(mc, g.m - i), packedB, j, nc, kc, p == 0 || totals);
+        if (totals) addBlock(g, i, minOf2(mc, g.m - i), j, nc, totals, j, width, p == 0, p + kc == g.k);
       }
     }
 }
@@ -172,13 +193,15 @@ void matmul(Task& task, StridedIn<float> a, StridedIn<float> b, Out<float> c) {
     return;
   }
   const i64 block = blockOfK(k), sizeA = minOf2(MC, roundUp(m, MR)) * block, sizeB = minOf2(NC, roundUp(n, NR)) * block;
+  const i64 sizeTotals = isLong(k) ? m * minOf2(NC, roundUp(n, NR)) : 0;
   float* scratch = static_cast<float*>(task.allocate(task, task.workers * (sizeA + sizeB) * 4));
-  if (!scratch) return;
+  double* totals = sizeTotals ? static_cast<double*>(task.allocate(task, task.workers * sizeTotals * 8)) : nullptr;
+  if (!scratch || (sizeTotals && !totals)) return;
   const i64 each = maxOf2(1, minOf2(batches, parallelWork / (m * n * k)));
   forChunks(task, ceilDiv(batches, each), [&](i64 chunk, int worker) {
     float* mine = scratch + worker * (sizeA + sizeB);
     for (i64 batch = chunk * each; batch < minOf2(batches, (chunk + 1) * each); batch++)
-      multiplyAlone(product(batch), mine, mine + sizeA);
+      multiplyAlone(product(batch), mine, mine + sizeA, totals ? totals + worker * sizeTotals : nullptr);
   });
 }
 

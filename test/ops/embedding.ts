@@ -1,7 +1,18 @@
+import { embedding, type Tensor, zeros } from '../../lib/index.js'
 import { type Case, of } from '../harness/cases.js'
 import { lanes, real, truth, values, whole } from '../harness/shapes.js'
 
 const int = (nested: Parameters<typeof values>[0]) => values(nested, 'int32')
+
+/** The gradient of weights [2, 1] of which 2²⁰ indices name the first, each with the gradient 0.1. */
+function added(pick: (weight: Tensor, index: Tensor) => Tensor): Tensor {
+  const weight = zeros([2, 1], { requiresGrad: true })
+  pick(weight, zeros([2 ** 20], { dtype: 'int32' }))
+    .mul(0.1)
+    .sum()
+    .backward()
+  return weight.grad!
+}
 
 const everySize: Case[] = [
   ...lanes.map(n => of('indexSelect', [real([4, n]), whole([3], 0, 4)])),
@@ -16,6 +27,26 @@ const everySize: Case[] = [
 
 export const cases: readonly Case[] = [
   ...everySize,
+  of('embedding', [real([3, 2]), whole([2 ** 18], 0, 2)], {
+    note: 'the gradient adds many equal numbers to two rows',
+    run: (x, i) => embedding(x, i).mul(0.1).sum(),
+  }),
+  of('gather', [real([3, 2]), whole([2 ** 17, 2], 0, 2)], {
+    note: 'the gradient adds many equal numbers to two elements',
+    run: (x, i) => x.gather(i, 0).mul(0.1).sum(),
+  }),
+  of('gather', [real([3, 40]), whole([50, 40], 0, 2)], { args: [0], note: 'gradient by strips of 16 columns' }),
+  of('embedding', [real([30, 70]), whole([50], 0, 30)], { note: 'some rows once, some often, strips of 64 columns' }),
+  of('indexAdd', [], {
+    run: () => added((w, i) => embedding(w, i)),
+    expect: [[Math.fround(0.1) * 2 ** 20], [0]],
+    ulps: 1,
+  }),
+  of('scatterAdd', [], {
+    run: () => added((w, i) => w.gather(i.unsqueeze(1), 0)),
+    expect: [[Math.fround(0.1) * 2 ** 20], [0]],
+    ulps: 1,
+  }),
   of('gather', [real([3, 4]), whole([3, 2], 0, 4)], { args: [1], shape: [3, 2] }),
   of('gather', [real([3, 4, 5]), whole([2, 6, 3], 0, 4)], { args: [1], note: 'smaller index' }),
   of('gather', [real([3, 4]), whole([0, 4], 0, 3)], { args: [0], shape: [0, 4] }),

@@ -3,6 +3,9 @@ import { anyShape, lanes, real, special, truth, values, whole } from '../harness
 
 const [m, k, n] = anyShape('matmul', 3, 40)
 
+/** Equal numbers, whose rounding errors all point one way. */
+const equal = (shape: number[], v: number) => real(shape, { low: v, high: v })
+
 /** m × k × n of the branches in native/kernels/matmul.cc. */
 const sizes: readonly (readonly [m: number, k: number, n: number, why: string])[] = [
   [7, 641, 17, 'K above 512 + 128: two blocks'],
@@ -56,6 +59,10 @@ export const cases: readonly Case[] = [
       [0, 0, 0],
     ],
   }),
+  of('matmul', [equal([1, 2 ** 20], 0.3), equal([2 ** 20, 2], 0.3)], { note: 'long K, equal numbers', large: true }),
+  of('matmul', [equal([20, 2, 9000], 0.7), equal([20, 9000, 3], 0.7)], { note: 'batches of long K, equal numbers' }),
+  of('matmul', [equal([6, 512], 1), equal([512, 16], 0.5476)], { note: 'a block of K, equal numbers' }),
+  of('matmul', [real([70, 9000]), real([9000, 90])], { note: 'long K, shared by threads', large: true }),
   of('matmul', [real([60, 20, 24]), real([60, 24, 18])], { note: 'many small products, one thread each' }),
   of('matmul', [real([40, 9, 700]), real([700, 11])], { note: 'small products with blocks of K', large: true }),
   of('matmul', [real([2, 130, 260]), real([2, 260, 131])], { note: 'few large products, threads in each' }),
