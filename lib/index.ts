@@ -49,6 +49,7 @@ Tensor.prototype.stack = function (others, axis) {
   return stack([this as Tensor, ...[others].flat()], axis)
 }
 
+export type { AnyArray } from './any-array.js'
 export { type BackwardOptions, backward, type GradOptions, grad, gradients, valueAndGrad } from './autograd/backward.js'
 export { checkpoint } from './autograd/checkpoint.js'
 export { type CustomGradient, customGrad } from './autograd/custom.js'
@@ -74,7 +75,7 @@ export {
   zerosLike,
 } from './creation.js'
 export * as data from './data/index.js'
-export type { ArrayOf, DType } from './dtype.js'
+export type { AnyDType, ArrayOf, DType } from './dtype.js'
 export {
   DeviceError,
   DTypeError,
@@ -103,9 +104,10 @@ export * as nn from './nn/index.js'
 export type { TensorLike } from './ops/define.js'
 export * from './ops/index.js'
 export { concat, stack } from './ops/movement.js'
-export type { Axes } from './ops/reduce.js'
+export type { ArgReduce, Axes, KeepDims, Reduce } from './ops/reduce.js'
 export type { Range } from './ops/view.js'
 export * as optim from './optim/index.js'
+export type * as promotion from './promotion.js'
 export { defaultGenerator, Generator, seed } from './random.js'
 export { type SystemReport, systemReport, version } from './report.js'
 export { type Device, defaultDevice, setDevice } from './runtime/device.js'

@@ -4,8 +4,8 @@ import type { DType } from './dtype.js'
 import type { Binary } from './ops/binary.js'
 import type { TensorLike } from './ops/define.js'
 import type * as ops from './ops/index.js'
-import type { SameShape } from './ops/unary.js'
-import type { Choice, Into, Numeric, Promote, With } from './promotion.js'
+import type { Bound, SameShape } from './ops/unary.js'
+import type { Choice, Clamped, Into, Numeric, Promote, With } from './promotion.js'
 import type { Shape } from './shape.js'
 import type { Tensor } from './tensor.js'
 
@@ -35,6 +35,7 @@ type Method<F, D extends DType, S extends Shape> =
 
 /** Methods whose result follows from more than the dtype of the tensor. */
 interface Particular<D extends DType, S extends Shape> {
+  clamp<A extends Bound, B extends Bound = null>(min: A, max?: B): Tensor<Clamped<D, A, B>, S>
   cast<E extends DType>(dtype: E): Tensor<E, S>
   clone(): Tensor<D, S>
   contiguous(): Tensor<D, S>

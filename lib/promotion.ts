@@ -8,13 +8,15 @@ export type Float = 'float32' | 'float64'
 export type Numeric = 'int32' | Float
 
 /** D promoted into the dtypes that an op gives. If it gives but one, that is it. */
-export type Into<D extends DType, Given extends DType> = Float extends Given
-  ? D extends Given
-    ? D
-    : 'int32' extends Given
-      ? 'int32'
-      : 'float32'
-  : Given
+export type Into<D extends DType, Given extends DType> = DType extends Given
+  ? D
+  : Float extends Given
+    ? D extends Given
+      ? D
+      : 'int32' extends Given
+        ? 'int32'
+        : 'float32'
+    : Given
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 
@@ -44,17 +46,18 @@ export type OfNumber<N extends number> = number extends N ? AnyDType : `${N}` ex
 
 type OfOperand<X, D extends DType> = X extends { readonly dtype: infer E extends DType }
   ? E
-  : X extends boolean
-    ? 'bool'
-    : X extends number
-      ? D extends Float
-        ? D
-        : OfNumber<X>
-      : never
+  : X extends number
+    ? D extends Float
+      ? D
+      : OfNumber<X>
+    : 'bool'
 
 /** The dtype of a tensor of dtype D together with another operand. Numbers do not widen floats. */
 export type With<D extends DType, X> =
   IsAny<D> extends true ? AnyDType : IsAny<X> extends true ? AnyDType : Promote<D, OfOperand<X, D>>
+
+/** The dtype of a tensor kept within bounds, of which `null` is none. */
+export type Clamped<D extends DType, A, B> = Into<With<With<D, A>, B>, Numeric>
 
 /** The dtype that two operands have in common, one of which is a tensor. */
 export type Common<A, B> =

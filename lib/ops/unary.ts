@@ -1,7 +1,7 @@
 /** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
 import { type Buf, type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
-import type { Float, Into, Numeric } from '../promotion.js'
+import type { Clamped, Float, Into, Numeric } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../runtime/tolerance.js'
 import type { Shape } from '../shape.js'
@@ -351,8 +351,16 @@ const clampRow = unary('clamp', {
   df: (g, x, a, b) => (x > a && x < b ? g : 0),
   slope: (x, { a, b }) => cast(logicalAnd(greater(x, a), less(x, b)), x.dtype),
 })
+/** null for no bound. */
+export type Bound = number | null
+export type Clamp = <D extends DType, S extends Shape, A extends Bound, B extends Bound = null>(
+  x: Tensor<D, S>,
+  min: A,
+  max?: B,
+) => Tensor<Clamped<D, A, B>, S>
+
 /** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient between the bounds, not at them. */
-export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, min, max = null) => {
+export const clamp: Clamp = ((x: Tensor, min: Bound, max: Bound = null) => {
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
   checkTensor('clamp', x)
@@ -362,7 +370,7 @@ export const clamp: SameShape<[min: number | null, max?: number | null]> = ((x, 
   return y.dtype === 'int32'
     ? clampRow(y, { a: Math.max(a, -(2 ** 31)), b: Math.min(b, 2 ** 31 - 1) })
     : clampRow(y, { a, b })
-}) as SameShape<[min: number | null, max?: number | null]>
+}) as Clamp
 
 function tanhSlope(x: Tensor): Tensor {
   const p = sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * tanhScale))

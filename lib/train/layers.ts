@@ -21,7 +21,7 @@ export interface LayerSpec {
   build(input: Shape, context: BuildContext): { modules: Module[]; output: Shape }
 }
 
-interface InputShape {
+export interface InputShape {
   /** The shape of one sample; for the first layer. Without it, the model is built when it first sees data. */
   inputShape?: Shape
 }

@@ -39,10 +39,17 @@ export interface CompileOptions {
   metrics?: readonly MetricLike[]
 }
 
+/** An AbortSignal, for programs that have no type of that name. */
+interface Signal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+}
+
 export interface EvaluateOptions {
   /** Samples per step. Default: 32. */
   batchSize?: number
-  signal?: AbortSignal
+  signal?: Signal
 }
 
 export interface FitOptions extends EvaluateOptions {
@@ -288,7 +295,7 @@ export class Model {
     loader: Loader,
     training: Training,
     progress: Progress,
-    signal?: AbortSignal,
+    signal?: Signal,
   ): Promise<Record<string, number>> {
     const means = new RunningMeans(training.measures.names, this.device, training.user)
     try {
