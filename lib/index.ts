@@ -12,6 +12,7 @@ import { concat, stack } from './ops/movement.js'
 import type { Highest, Promote } from './promotion.js'
 import { type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
+import { installWords } from './words.js'
 
 installJsKernels(jsKernels)
 
@@ -23,6 +24,7 @@ for (const [name, op] of Object.entries(ops))
     writable: true,
     configurable: true,
   })
+installWords(Tensor.prototype)
 
 declare module './tensor.js' {
   interface Tensor<D, S> {

@@ -3,6 +3,7 @@ import { type Edge, isNode, Leaf } from './autograd/graph.js'
 import { type AnyDType, type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
 import { describe, GradientError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
+import { headline, printed } from './print.js'
 import type { Device } from './runtime/device.js'
 import type { Storage } from './runtime/storage.js'
 import { enter, keep } from './scope.js'
@@ -146,6 +147,10 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   get requiresGrad(): boolean {
     return this.edge !== undefined
   }
+  /** As `requiresGrad_`. */
+  set requiresGrad(on: boolean) {
+    this.requiresGrad_(on)
+  }
   /** Is this the start of a graph: a parameter, or a tensor without history? */
   get isLeaf(): boolean {
     return this.edge === undefined || !isNode(this.edge)
@@ -196,8 +201,8 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   }
 
   /** @internal Another tensor on the same storage. */
-  alias(edge: Edge | undefined): Tensor<D, S> {
-    const copy = new Tensor<D, S>(this.storage.retain(), this.dims, this.steps, this.offset)
+  alias(edge: Edge | undefined, dims: Shape = this.dims, steps: readonly number[] = this.steps): Tensor<D, S> {
+    const copy = new Tensor<D, S>(this.storage.retain(), dims as S, steps, this.offset)
     copy.edge = edge
     return copy
   }
@@ -218,9 +223,25 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
     this.buffer.release()
   }
 
+  /** Shape, dtype, device and state. `console.log` also shows the values, if they are known. */
   toString(): string {
-    const state = this.isDisposed ? ', disposed' : this.requiresGrad ? ', requiresGrad' : ''
-    return `Tensor(${format(this.dims)} ${this.dtype}, ${this.device}${state})`
+    return headline(this as unknown as Tensor)
+  }
+  /** In arithmetic and comparisons a tensor would silently be a text. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString()
+    throw new StateError(
+      'toPrimitive',
+      'a tensor is no number: its value may still be computed',
+      'use await t.item() for the number, and add(), mul(), less() … for tensors',
+    )
+  }
+  [Symbol.iterator](): never {
+    throw new StateError(
+      'iterator',
+      'a tensor cannot be iterated over: its values may still be computed',
+      'use t.split(1) for its rows, await t.data() or await t.toArray() for numbers, max() instead of Math.max()',
+    )
   }
   /** JSON, postMessage and the like would lose the values silently. */
   toJSON(): never {
@@ -248,9 +269,9 @@ function nest(data: ArrayLike<number>, shape: Shape, dtype: DType): Nested {
   return level(0)
 }
 
-// For console.log; not a class member, since its name is computed.
+// For console.log; not a class member, since its name is computed. What is nested in other objects takes one line.
 Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: Tensor) {
-    return this.toString()
+  value(this: Tensor, depth: number | null, options: { depth?: number | null }) {
+    return printed(this, depth !== (options?.depth ?? null))
   },
 })

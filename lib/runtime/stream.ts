@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { type Buf, type DType, dtypes } from '../dtype.js'
+import { type Buf, type DType, dtypes, newArray } from '../dtype.js'
 import { DeviceError, StateError } from '../errors.js'
 import { sizeOf } from '../shape.js'
 import type { Executor } from './executor.js'
@@ -71,6 +71,8 @@ export class Stream {
   private words = new Float64Array(capacity)
   private length = 0
   private cost = 0
+  /** Are there kernels among the records that were not handed over? */
+  private computing = false
   private slots = new Float64Array(0)
   private readonly tags = new Map<string, number>()
   private readonly sources: string[] = []
@@ -148,6 +150,7 @@ export class Stream {
       }
     }
     this.checkDtype(row, dtype!)
+    this.computing = true
     const words = this.room(length)
     let at = this.length + header
     let mask = 0
@@ -287,6 +290,7 @@ export class Stream {
     const { length, cost } = this
     this.length = 0
     this.cost = 0
+    this.computing = false
     this.executor.submit(this.words, length, this.slots, cost)
     this.drain()
     this.report()
@@ -309,6 +313,7 @@ export class Stream {
     const { length } = this
     this.length = 0
     this.cost = 0
+    this.computing = false
     this.executor.run(this.words, length, this.slots)
     this.drain()
     this.report()
@@ -364,6 +369,23 @@ export class Stream {
     this.issueRead(op, ticket, from, target)
     this.runNow()
     this.failures.throwIf(this.tickets.failuresOf(settled))
+  }
+
+  /** Is nothing being computed? Then the values of all tensors are known. */
+  get idle(): boolean {
+    return !this.closed && !this.computing && this.executor.inFlight() === 0
+  }
+
+  /** What a dense operand holds; undefined if it was spoilt. Failures wait for a read. For an idle stream: it blocks. */
+  peek(from: Operand): Buf | undefined {
+    const target = newArray(from.storage.dtype, sizeOf(from.dims))
+    let known = false
+    const ticket = this.tickets.open(({ needed }) => {
+      known = needed.length === 0
+    }, 'nothing')
+    this.issueRead('print', ticket, from, target)
+    this.runNow()
+    return known ? target : undefined
   }
 
   /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */

@@ -50,7 +50,7 @@ export class Tickets {
       if (kind === events.settled) {
         const ticket = this.pending.get(first)
         this.pending.delete(first)
-        if (second) this.failures.tell([second])
+        if (second && ticket?.hears !== 'nothing') this.failures.tell([second])
         const before = ticket ? this.heard(ticket.hears) : []
         if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
       } else if (kind === events.skipped) this.failures.skipped(first, second, userOf(list[i + 3]))
