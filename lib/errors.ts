@@ -89,12 +89,6 @@ export class FormatError extends GradusError {
   }
 }
 
-/** PyTorch's names that are not ours with underscores. */
-const shortened = new Map([
-  ['lr', 'learningRate'],
-  ['eps', 'epsilon'],
-])
-
 /**
  * Refuses options that the operation does not know: a misspelt option would silently do nothing. `words` says what those
  * of other frameworks are called here.
@@ -110,16 +104,57 @@ export function checkOptions(
     throw new OptionError(op, `options must be an object, got ${describe(options)}`, `known: ${known.join(', ')}`)
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const plain = (s: string): string => s.toLowerCase().replaceAll('_', '')
-    const meant = plain(shortened.get(name) ?? name)
-    const near = known.find(k => plain(k).startsWith(meant) || meant.startsWith(plain(k)))
-    const word = Object.hasOwn(words, name) ? words[name] : undefined
     throw new OptionError(
       op,
       `unknown option '${name}'`,
-      word ?? (near ? `did you mean '${near}'?` : `known: ${known.join(', ')}`),
+      Object.hasOwn(words, name) ? words[name] : didYouMean(name, known),
     )
   }
+}
+
+/** A name without what people and libraries write differently: case, underscores, hyphens, spaces. */
+export const plainName = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+
+/** Words of PyTorch and Keras for options that have other names here. */
+const otherWords: Readonly<Record<string, string>> = {
+  lr: 'learningRate',
+  eps: 'epsilon',
+  callbacks: 'onEpochEnd',
+}
+
+/** The hint for a name that is not known: the one that was meant, or else all there are. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  return near === undefined ? `known: ${known.join(', ')}` : `did you mean '${near}'?`
+}
+
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const given = plainName(name)
+  const translated = Object.hasOwn(otherWords, given) ? otherWords[given] : undefined
+  if (translated !== undefined && known.includes(translated)) return translated
+  const begun = known.find(k => given.length > 1 && (plainName(k).startsWith(given) || given.startsWith(plainName(k))))
+  if (begun !== undefined) return begun
+  const distances = known.map(k => editDistance(given, plainName(k)))
+  const least = Math.min(...distances)
+  const best = known[distances.indexOf(least)]
+  return least <= Math.max(1, Math.floor(best?.length / 3)) && least < given.length ? best : undefined
+}
+
+/** Letters to insert, leave out, replace or swap with the next one (Damerau 1964; no part is changed twice). */
+function editDistance(a: string, b: string): number {
+  if (a.length > 40 || b.length > 40) return Number.POSITIVE_INFINITY
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  for (let i = 1; i <= a.length; i++) {
+    rows.push([i])
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = rows[i - 1][j - 1] + Number(a[i - 1] !== b[j - 1])
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      rows[i].push(
+        Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced, swapped ? rows[i - 2][j - 2] + 1 : replaced),
+      )
+    }
+  }
+  return rows[a.length][b.length]
 }
 
 /** A short description of any value, for error texts. */

@@ -116,16 +116,14 @@ export { type Device, defaultDevice, setDevice } from './runtime/device.js'
 export { keep, noGrad, tidy } from './scope.js'
 export type { Shape } from './shape.js'
 export { type Nested, Tensor } from './tensor.js'
+export type { Measure } from './train/formulas.js'
 export type { LayerSpec } from './train/layers.js'
 export * as layers from './train/layers.js'
 export { activation, dense } from './train/layers.js'
-export {
-  type CompileOptions,
-  type Data,
-  type EvaluateOptions,
-  type FitOptions,
-  type History,
-  Model,
-  sequential,
-} from './train/model.js'
-export type { Measure } from './train/named.js'
+export type { MetricLike } from './train/measures.js'
+export { Model, type ModelOptions, sequential } from './train/model.js'
+export type { ActivationName, LossName, MetricName, OptimizerName } from './train/names.js'
+export type { NamedOptimizer, OptimizerLike } from './train/optimizers.js'
+export type { CompileOptions, EvaluateOptions, FitOptions, History } from './train/options.js'
+export type { ProgressStream, Verbosity } from './train/progress.js'
+export type { Data } from './train/samples.js'

@@ -176,7 +176,7 @@ describe.each(devices)('%s', device => {
     expect(await held.item()).toBe(1)
     const wrong = { wrong: () => 5 as never }.wrong
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [wrong] })
-    await expect(model.evaluate(x, y)).rejects.toThrow(/metric: wrong must be a tensor, got 5/)
+    await expect(model.evaluate(x, y)).rejects.toThrow(/metric: 'wrong' must give a tensor of one element, got 5/)
   })
 
   test('a read and its error come together, though another read is first', async () => {

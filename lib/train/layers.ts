@@ -6,7 +6,7 @@ import { checkCount, type Module } from '../nn/module.js'
 import type { Generator } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import { checkShape, format, type Shape, sameShape, sizeOf } from '../shape.js'
-import { activationNamed } from './named.js'
+import { type ActivationName, activationNamed } from './names.js'
 
 /** What building a layer may use. */
 export interface BuildContext {
@@ -27,7 +27,7 @@ export interface InputShape {
 }
 export interface DenseOptions extends InputShape {
   /** An activation by name, or a module. Default: none. */
-  activation?: string | Module
+  activation?: ActivationName | Module
   /** Adds a learned vector, starting from 0. Default: true. */
   useBias?: boolean
 }
@@ -61,7 +61,7 @@ export function dense(units: number, options: DenseOptions = {}): LayerSpec {
 }
 
 /** An activation as a layer of its own. */
-export function activation(name: string): LayerSpec {
+export function activation(name: ActivationName): LayerSpec {
   activationNamed('activation', name)
   return {
     name: 'activation',

@@ -1,98 +1,53 @@
-import { zeros } from '../creation.js'
 import { describe, OptionError } from '../errors.js'
-import { add, div, mul } from '../ops/binary.js'
-import { checkTensor } from '../ops/define.js'
-import { concat } from '../ops/movement.js'
-import { reshape } from '../ops/view.js'
-import type { Device } from '../runtime/device.js'
-import { keep, noGrad, tidy } from '../scope.js'
+import { noGrad } from '../scope.js'
 import type { Tensor } from '../tensor.js'
-import { lossNamed, type Measure, metricNamed } from './named.js'
+import type { Measure } from './formulas.js'
+import { checkFunction, checkNumber } from './given.js'
+import { type LossName, lossNamed, type MetricName, metricNamed } from './names.js'
 
 /** A metric by name, or a function of prediction and target. Functions go by their own name. */
-export type MetricLike = string | Measure
+export type MetricLike = MetricName | Measure
+
+const form = '(prediction, target) → tensor, or a name'
+
+/** The name of a value of validation. */
+export const validationName = (name: string): string => `val${name.slice(0, 1).toUpperCase()}${name.slice(1)}`
 
 /** Loss and metrics of a compiled model, by name, the loss first. */
 export class Measures {
-  readonly loss: Measure
-  readonly metrics: ReadonlyMap<string, Measure>
+  private readonly loss: Measure
+  private readonly lossName: string
+  private readonly metrics: ReadonlyMap<string, Measure>
 
-  constructor(loss: string | Measure, metrics: readonly MetricLike[] = []) {
-    this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('loss', loss)
-    if (!Array.isArray(metrics)) throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`)
-    const named = metrics.map((m, i): [string, Measure] =>
-      typeof m === 'string' ? [m, metricNamed(m)] : [m.name || `metric${i}`, checkFunction('a metric', m)],
+  constructor(loss: LossName | Measure, metrics: readonly MetricLike[] = []) {
+    this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('compile', 'loss', loss, form)
+    this.lossName = typeof loss === 'string' ? loss : loss.name || 'loss'
+    if (!Array.isArray(metrics))
+      throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`, "metrics: ['accuracy']")
+    const named = metrics.map((m: MetricLike, i): [string, Measure] =>
+      typeof m === 'string'
+        ? [m, metricNamed(m)]
+        : [m?.name || `metric${i}`, checkFunction('compile', `metric ${i}`, m, form)],
     )
     this.metrics = new Map(named)
-    const twice = ['loss', ...this.metrics.keys()].find(
-      name => named.filter(([n]) => n === name).length > Number(name !== 'loss'),
-    )
+    const all = ['loss', ...named.map(([name]) => name)].flatMap(name => [name, validationName(name)])
+    const twice = all.find((name, i) => all.indexOf(name) !== i)
     if (twice) throw new OptionError('compile', `two values would be called '${twice}'`, 'name the function otherwise')
+  }
+
+  /** The loss of a batch. */
+  lossOf(prediction: Tensor, target: Tensor): Tensor {
+    return checkNumber('loss', this.lossName, this.loss(prediction, target), prediction.device)
   }
   /** The metrics of a batch, in the order of their names. */
   metricsOf(prediction: Tensor, target: Tensor): Tensor[] {
     return noGrad(() =>
-      [...this.metrics].map(([name, metric]) => checkTensor('metric', metric(prediction, target), name).detach()),
+      [...this.metrics].map(([name, metric]) =>
+        checkNumber('metric', name, metric(prediction, target), prediction.device).detach(),
+      ),
     )
   }
   get names(): string[] {
     return ['loss', ...this.metrics.keys()]
-  }
-}
-
-function checkFunction(what: string, fn: unknown): Measure {
-  if (typeof fn === 'function') return fn as Measure
-  throw new OptionError(
-    'compile',
-    `${what} must be a name or a function (prediction, target) → number, got ${describe(fn)}`,
-  )
-}
-
-/** Means over an epoch, weighted by batch size. They gather on the device and are read when somebody asks. */
-export class RunningMeans {
-  private totals: Tensor
-  private samples = 0
-  private readonly names: readonly string[]
-  private readonly user: number
-
-  /** @param user On whose behalf values are gathered and read: see `Stream.onBehalf`. */
-  constructor(names: readonly string[], device: Device, user: number) {
-    this.names = names
-    this.user = user
-    this.totals = keep(zeros([names.length], { device }) as Tensor)
-  }
-
-  /** Adds the values of one batch, scalars in the order of the names, and disposes them. */
-  add(values: readonly Tensor[], samples: number): void {
-    try {
-      this.onBehalf(() =>
-        noGrad(() => {
-          const next = tidy(() => add(this.totals, mul(concat(values.map(v => reshape(v, [1]))), samples)))
-          this.totals.dispose()
-          this.totals = keep(next)
-        }),
-      )
-    } finally {
-      for (const v of values) v.dispose()
-    }
-    this.samples += samples
-  }
-
-  async read(): Promise<Record<string, number>> {
-    const values = await this.onBehalf(() => {
-      const means = div(this.totals, Math.max(this.samples, 1))
-      const read = means.data()
-      means.dispose() // after the read, in the order of records
-      return read
-    })
-    return Object.fromEntries(this.names.map((name, i) => [name, values[i]]))
-  }
-
-  private onBehalf<T>(fn: () => T): T {
-    return this.totals.storage.stream.onBehalf(this.user, fn)
-  }
-
-  dispose(): void {
-    this.totals.dispose()
   }
 }

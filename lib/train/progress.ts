@@ -1,4 +1,5 @@
 /** How training shows how far it is: a live line on a terminal, plain lines elsewhere, nothing on request. */
+import { atOnce } from './given.js'
 
 /** 0: nothing · 1: a live line where there is a terminal, else a line per epoch · 2: a line per epoch. */
 export type Verbosity = 0 | 1 | 2
@@ -21,10 +22,10 @@ export class Progress {
   private started = 0
   private drawn = 0
 
-  constructor(verbosity: Verbosity, epochs: number, out: ProgressStream = process.stderr) {
+  constructor(verbosity: Verbosity | boolean, epochs: number, out: ProgressStream = process.stderr) {
     this.out = out
-    this.silent = verbosity === 0
-    this.live = verbosity === 1 && out.isTTY === true
+    this.silent = !verbosity
+    this.live = Number(verbosity) === 1 && out.isTTY === true
     this.epochs = epochs
   }
 
@@ -52,17 +53,24 @@ export class Progress {
     const rate = Math.round(samples / (time / 1000))
     const text = `Epoch ${epoch}/${this.epochs} ${seconds(time)} ${rate} samples/s ${list(values)}`
     if (this.live) this.rewrite(`${text}\n`)
-    else this.out.write(`${text}\n`)
+    else this.write(`${text}\n`)
   }
 
-  /** Leaves the live line whole when training ends early. */
+  /** Leaves the live line whole when training ends early. The error that ended it matters, not one of writing. */
   interrupted(): void {
-    if (this.live && this.drawn > 0) this.out.write('\n')
+    if (!this.live || this.drawn === 0) return
+    try {
+      this.write('\n')
+    } catch {}
   }
 
   private rewrite(text: string): void {
     const width = this.out.columns ?? 80
-    this.out.write(`\r\x1b[2K${text.endsWith('\n') ? text : text.slice(0, width - 1)}`)
+    this.write(`\r\x1b[2K${text.endsWith('\n') ? text : text.slice(0, width - 1)}`)
+  }
+
+  private write(text: string): void {
+    atOnce('fit', 'output.write()', this.out.write(text))
   }
 }
 
@@ -70,5 +78,11 @@ const seconds = (ms: number): string => (ms < 10_000 ? `${(ms / 1000).toFixed(1)
 
 const list = (values: Record<string, number>): string =>
   Object.entries(values)
-    .map(([name, value]) => `${name}: ${value.toFixed(4)}`)
+    .map(([name, value]) => `${name}: ${significant(value)}`)
     .join(' ')
+
+/** Four significant digits: 0.6931, 12.35, 1.000e-6. */
+function significant(value: number): string {
+  const size = Math.abs(value)
+  return (size > 0 && size < 1e-3 ? value.toExponential(3) : value.toPrecision(4)).replace('e+', 'e')
+}
