@@ -2,7 +2,7 @@
 import { checkOptions, describe, OptionError, ShapeError } from '../errors.js'
 import * as nn from '../nn/index.js'
 import { xavierUniform_, zeros_ } from '../nn/init.js'
-import { checkCount, type Module } from '../nn/module.js'
+import { checkCount, Module } from '../nn/module.js'
 import type { Generator } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import { checkShape, format, type Shape, sameShape, sizeOf } from '../shape.js'
@@ -39,11 +39,23 @@ function inputOf(layer: string, { inputShape }: InputShape): Shape | undefined {
 
 /** A fully connected layer. Weights start Glorot-uniform, the bias from 0, as in Keras. */
 export function dense(units: number, options: DenseOptions = {}): LayerSpec {
-  checkOptions('dense', options, ['inputShape', 'activation', 'useBias'])
+  if (typeof units === 'object')
+    throw new OptionError(
+      'dense',
+      `units must be a whole number of at least 1, got ${describe(units)}`,
+      "for example: dense(3, { activation: 'relu' })",
+    )
   checkCount('dense', 'units', units)
+  checkOptions('dense', options, ['inputShape', 'activation', 'useBias'])
   const inputShape = inputOf('dense', options)
   const { activation = 'linear', useBias = true } = options
   if (typeof activation === 'string') activationNamed('dense', activation)
+  else if (!(activation instanceof Module))
+    throw new OptionError(
+      'dense',
+      `activation must be a name or a module, got ${describe(activation)}`,
+      "such as 'relu'",
+    )
   return {
     name: 'dense',
     inputShape,
@@ -71,7 +83,8 @@ export function activation(name: ActivationName): LayerSpec {
 
 /** In training, sets a share `rate` of the elements to 0 and scales the others up. */
 export function dropout(rate: number): LayerSpec {
-  new nn.Dropout(rate)
+  if (typeof rate !== 'number' || !(rate >= 0 && rate <= 1))
+    throw new OptionError('dropout', `rate must be a number from 0 to 1, got ${describe(rate)}`, 'such as dropout(0.5)')
   return { name: 'dropout', build: input => ({ modules: [new nn.Dropout(rate)], output: input }) }
 }
 
@@ -88,6 +101,8 @@ export function flatten(options: InputShape = {}): LayerSpec {
 
 /** Learned vectors for int32 indices: [… ] → [… , width]. Starts uniform in ±0.05, as in Keras. */
 export function embedding(count: number, width: number, options: InputShape = {}): LayerSpec {
+  checkCount('embedding', 'count', count)
+  checkCount('embedding', 'width', width)
   checkOptions('embedding', options, ['inputShape'])
   const inputShape = inputOf('embedding', options)
   return {

@@ -279,7 +279,7 @@ Object.defineProperty(Model.prototype, Symbol.for('nodejs.util.inspect.custom'),
  */
 export function sequential(layers: readonly LayerSpec[], options?: ModelOptions): Model
 export function sequential(...layers: LayerSpec[]): Model
-export function sequential(first: LayerSpec | readonly LayerSpec[], ...rest: unknown[]): Model {
-  if (Array.isArray(first)) return new Model(first as readonly LayerSpec[], rest[0] as ModelOptions | undefined)
-  return new Model([first, ...rest] as LayerSpec[])
+export function sequential(...given: unknown[]): Model {
+  const [layers, options] = Array.isArray(given[0]) ? given : [given]
+  return new Model(layers as readonly LayerSpec[], options as ModelOptions | undefined)
 }
