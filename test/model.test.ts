@@ -256,22 +256,22 @@ describe.each(devices)('samples, %s', device => {
       await expect(fit(loss, t([6, 1]), 1)).rejects.toThrow(/probabilities \[n, classes\], got \[6, 1\].*binaryCross/)
   })
   test('what custom functions give is checked by their name', async () => {
-    const custom = (given: unknown) => ({ mine: () => given as Tensor }).mine
+    const custom = (give: () => unknown) => ({ mine: () => give() as Tensor }).mine
     const evaluate = (options: object) =>
       sequential([dense(1, { inputShape: [2] })], { device })
         .compile({ optimizer: 'sgd', loss: 'mse', ...options })
         .fit(x, t([6, 1]), silent)
-    const results: [unknown, RegExp][] = [
-      [undefined, /'mine' must give a tensor of one element, got undefined. Hint: does it return/],
-      [5, /'mine' must give a tensor of one element, got 5/],
-      [t([6]), /'mine' must give one number, got shape \[6\]. Hint: take its mean\(\)/],
-      [Promise.reject(new Error('later')), /'mine' must give its result at once, got a promise/],
+    const results: [() => unknown, RegExp][] = [
+      [() => undefined, /'mine' must give a tensor of one element, got undefined. Hint: does it return/],
+      [() => 5, /'mine' must give a tensor of one element, got 5/],
+      [() => t([6]), /'mine' must give one number, got shape \[6\]. Hint: take its mean\(\)/],
+      [() => Promise.reject(new Error('later')), /'mine' must give its result at once, got a promise/],
     ]
-    for (const [given, message] of results) {
-      await expect(evaluate({ loss: custom(given) })).rejects.toThrow(new RegExp(`^loss: ${message.source}`))
-      await expect(evaluate({ metrics: [custom(given)] })).rejects.toThrow(new RegExp(`^metric: ${message.source}`))
+    for (const [give, message] of results) {
+      await expect(evaluate({ loss: custom(give) })).rejects.toThrow(new RegExp(`^loss: ${message.source}`))
+      await expect(evaluate({ metrics: [custom(give)] })).rejects.toThrow(new RegExp(`^metric: ${message.source}`))
     }
-    const { history } = await evaluate({ metrics: [custom(t([1, 1])), (p: Tensor) => p.max().isNaN(), 'mae'] })
+    const { history } = await evaluate({ metrics: [custom(() => t([1, 1])), (p: Tensor) => p.max().isNaN(), 'mae'] })
     expect(history).toMatchObject({ mine: [0], metric1: [0], mae: [expect.any(Number)] })
     class Wrong extends nn.Module {
       layer = new nn.Linear(2, 1, { device })

@@ -39,7 +39,10 @@ export class CompiledOptimizer {
     const { name, ...options } = named
     const make = optimizerNamed(name)
     this.make = parameters => make(parameters, options)
-    tidy(() => this.make!([zeros([1], { device }) as Tensor])) // so that wrong options are found now
+    // So that wrong options are found now.
+    tidy(() => {
+      this.make!([zeros([1], { device, requiresGrad: true })])
+    })
   }
 
   /** An optimizer of all parameters that the module has now. */
