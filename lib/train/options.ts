@@ -18,10 +18,17 @@ export interface CompileOptions {
   metrics?: readonly MetricLike[]
 }
 
+/** An AbortSignal, for programs that have no type of that name. */
+export interface Signal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+}
+
 export interface EvaluateOptions {
   /** Samples per step. Default: 32. */
   batchSize?: number
-  signal?: AbortSignal
+  signal?: Signal
 }
 
 export interface FitOptions extends EvaluateOptions {

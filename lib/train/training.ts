@@ -6,6 +6,7 @@ import { noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { RunningMeans } from './means.js'
 import type { Measures } from './measures.js'
+import type { Signal } from './options.js'
 import type { Run } from './run.js'
 import type { Samples } from './samples.js'
 
@@ -39,7 +40,7 @@ interface Pass {
   readonly run: Run
   readonly names: readonly string[]
   readonly loader: Loader
-  readonly signal: AbortSignal | undefined
+  readonly signal: Signal | undefined
   step(x: Tensor, y: Tensor): Tensor[]
   /** Called after each step. */
   after?(step: number, means: RunningMeans): Promise<void> | undefined
@@ -69,7 +70,7 @@ export function evaluation(
   run: Run,
   measures: Measures,
   samples: Samples,
-  { batchSize, signal }: { batchSize?: number; signal?: AbortSignal },
+  { batchSize, signal }: { batchSize?: number; signal?: Signal },
 ): Promise<Record<string, number>> {
   return pass({
     run,
