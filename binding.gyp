@@ -19,7 +19,8 @@
       "sources": ["<!@(node scripts/gyp-sources.mjs common)"],
       "defines": ["<!@(node scripts/gyp-sources.mjs have <(target_arch))"],
       "dependencies": ["<!@(node scripts/gyp-sources.mjs dependencies <(target_arch))"],
-      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-Wl,--version-script=<(module_root_dir)/native/exports.map"] }]]
+      "cflags_cc": ["-fstack-protector-strong"],
+      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,relro,-z,now", "-Wl,--version-script=<(module_root_dir)/native/exports.map"] }]]
     }
   ],
   "conditions": [

@@ -1,4 +1,4 @@
-import { OptionError } from './errors.js'
+import { describe, OptionError } from './errors.js'
 import { checkDevice, type Device, nativeOnce, openStreams, streamOf } from './runtime/device.js'
 
 /** What the tensors of this module instance take. */
@@ -8,19 +8,21 @@ export interface MemoryReport {
   /** Bytes of live storages, and the most there ever were. */
   readonly bytes: number
   readonly peak: number
-  /** The limit in bytes: above it, creating a tensor throws. */
+  /** The limit in bytes for the whole process: above it, creating a tensor throws. */
   readonly limit: number
   /** Estimated milliseconds of work issued and not done. */
   readonly queued: number
+  /** Bytes of commands issued and not done, and of copies that they upload. */
+  readonly queuedBytes: number
 }
 
 /** Memory and queue of the devices in use. Includes what the garbage collector has not found yet. */
 export function memory(): { readonly [D in Device]?: MemoryReport } {
   return Object.fromEntries(
-    openStreams().map(({ device, heap, inFlight }) => [
-      device,
-      { tensors: heap.tensors, bytes: heap.bytes, peak: heap.peak, limit: heap.limit, queued: inFlight / 1e6 },
-    ]),
+    openStreams().map(({ device, heap, inFlight, queuedBytes }) => {
+      const { tensors, bytes, peak, limit } = heap
+      return [device, { tensors, bytes, peak, limit, queued: inFlight / 1e6, queuedBytes }]
+    }),
   )
 }
 
@@ -36,7 +38,7 @@ export interface LiveTensors {
 export function liveTensors(): LiveTensors[] {
   const places = new Map<string, { source: string; count: number; bytes: number }>()
   for (const { heap } of openStreams())
-    for (const { source, bytes } of heap.held.values()) {
+    for (const { source, bytes } of heap.live()) {
       const place = places.get(source) ?? { source, count: 0, bytes: 0 }
       place.count++
       place.bytes += bytes
@@ -45,10 +47,13 @@ export function liveTensors(): LiveTensors[] {
   return [...places.values()].sort((a, b) => b.bytes - a.bytes)
 }
 
-/** Sets how many bytes the tensors of a device may take in this module instance. */
+/** Sets how many bytes the tensors of a device may take in the process: here, and in its workers. */
 export function setMemoryLimit(device: Device, bytes: number): void {
-  if (!(bytes > 0)) throw new OptionError('setMemoryLimit', `bytes must be above 0, got ${String(bytes)}`)
-  streamOf(checkDevice('setMemoryLimit', device)).heap.limit = bytes
+  checkDevice('setMemoryLimit', device)
+  if (!(typeof bytes === 'number' && bytes > 0))
+    throw new OptionError('setMemoryLimit', `bytes must be a number above 0, got ${describe(bytes)}`)
+  streamOf(device).heap.limit = Math.min(bytes, Number.MAX_SAFE_INTEGER)
+  for (const { heap } of openStreams()) heap.report(true)
 }
 
 /**

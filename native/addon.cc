@@ -4,6 +4,7 @@
 // out: Node is about to end the worker. The C++ wrapper of Node-API would end the process.
 #include <node_api.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -92,18 +93,31 @@ struct Call {
     if (!is(i, napi_string) || napi_get_value_string_utf8(env, values[i], buffer, sizeof buffer, &length) != napi_ok) return {};
     return std::string(buffer, length);
   }
-  // The memory behind a typed array, shared or not, whatever its element type.
-  Bytes bytes(size_t i) const {
+  // The memory behind a typed array, whatever its element type.
+  Bytes bytes(size_t i, napi_value* buffer = nullptr) const {
     bool typed = false;
     napi_typedarray_type type;
     size_t length = 0;
     void* data = nullptr;
     if (!values[i] || napi_is_typedarray(env, values[i], &typed) != napi_ok || !typed) return {nullptr, 0, false};
-    if (napi_get_typedarray_info(env, values[i], &type, &length, &data, nullptr, nullptr) != napi_ok) return {nullptr, 0, false};
+    if (napi_get_typedarray_info(env, values[i], &type, &length, &data, buffer, nullptr) != napi_ok) return {nullptr, 0, false};
     return {static_cast<unsigned char*>(data), length * elementSizeOf(type), true};
   }
+  // The same of memory that is used after the call, or read twice: it must be neither shared, since others would write, nor
+  // resizable, since it could shrink.
+  Bytes fixedBytes(size_t i) const {
+    napi_value buffer = nullptr, resizable = nullptr;
+    const Bytes array = bytes(i, &buffer);
+    bool owned = false, changes = false;
+    if (!array.valid) return array;
+    if (napi_is_arraybuffer(env, buffer, &owned) == napi_ok && owned &&
+        napi_get_named_property(env, buffer, "resizable", &resizable) == napi_ok &&
+        (napi_get_value_bool(env, resizable, &changes) != napi_ok || !changes)) return array;
+    napi_throw_type_error(env, nullptr, "expected a typed array whose memory is neither shared nor resizable");
+    return {nullptr, 0, false};
+  }
   Doubles doubles(size_t i) const {
-    const Bytes array = bytes(i);
+    const Bytes array = fixedBytes(i);
     return {reinterpret_cast<const double*>(array.data), i64(array.size / sizeof(double))};
   }
 };
@@ -169,15 +183,15 @@ class StreamWrap {
     end();
     targets.clear(env);
     lent.clear(env);
-    for (auto& [handle, reference] : watched) napi_delete_reference(env, reference);
   }
 
   // stage(id, typedArray, lent): copies the bytes, to be taken over by an upload record; or, if lent, keeps the array
   // alive and uses its memory until the buffer is freed.
   napi_value stage(const Call& call) {
-    const Bytes bytes = call.bytes(1);
+    const bool lends = call.flag(2);
+    const Bytes bytes = lends ? call.fixedBytes(1) : call.bytes(1);
     if (!stream || !bytes.valid) return boolean(env, false);
-    if (call.flag(2)) {
+    if (lends) {
       lent.add(env, call.id(0), call.values[1]);
       stream->state().exchange.stage(call.number(0), {bytes.data, i64(bytes.size), true});
       return boolean(env, true);
@@ -190,7 +204,7 @@ class StreamWrap {
   }
   // expect(ticket, typedArray): where a read record will put its bytes. The array is kept alive until it settles.
   napi_value expect(const Call& call) {
-    const Bytes bytes = call.bytes(1);
+    const Bytes bytes = call.fixedBytes(1);
     if (!stream || !bytes.valid) return nullptr;
     targets.add(env, call.id(0), call.values[1]);
     stream->state().exchange.expect(call.number(0), {bytes.data, i64(bytes.size)});
@@ -220,8 +234,11 @@ class StreamWrap {
     return float64Array(env, events);
   }
   napi_value inFlight(const Call&) { return number(env, stream ? stream->inFlight() : 0); }
+  // queued(): bytes of records and uploads that wait.
+  napi_value queued(const Call&) { return number(env, stream ? double(stream->queued()) : 0); }
+  // waitBelow(bytes): until no more are queued.
   napi_value waitBelow(const Call& call) {
-    if (stream) stream->waitBelow(call.number(0));
+    if (stream) stream->waitBelow(i64(call.number(0)));
     return nullptr;
   }
   // counts(): [committed steps, executed records]
@@ -234,28 +251,6 @@ class StreamWrap {
     if (stream && call.flag(0)) napi_ref_threadsafe_function(env, settle);
     else if (stream) napi_unref_threadsafe_function(env, settle);
     return nullptr;
-  }
-  // watch(object, handle): remembers the object weakly. A finalizer would not run in a loop that never yields.
-  napi_value watch(const Call& call) {
-    napi_ref reference;
-    if (napi_create_reference(env, call.values[0], 0, &reference) == napi_ok) watched.emplace_back(call.number(1), reference);
-    return nullptr;
-  }
-  // sweep(): the handles of watched objects that have been collected since.
-  napi_value sweep(const Call&) {
-    std::vector<double> dead;
-    size_t kept = 0;
-    for (auto& [handle, reference] : watched) {
-      napi_value object = nullptr;
-      if (napi_get_reference_value(env, reference, &object) != napi_ok || object) {
-        watched[kept++] = {handle, reference};
-        continue;
-      }
-      napi_delete_reference(env, reference);
-      dead.push_back(handle);
-    }
-    watched.resize(kept);
-    return float64Array(env, dead);
   }
   napi_value close(const Call&) {
     end();
@@ -302,21 +297,78 @@ class StreamWrap {
   std::atomic<bool> notified{false};
   bool hooked = false;
   Kept targets, lent;
+};
+
+// ---- weak references ----
+
+// Which objects have been collected: asked for, since finalizers do not run in a loop that never yields.
+class WatchWrap {
+ public:
+  // new Watch()
+  static napi_value construct(napi_env env, napi_callback_info info) {
+    return guarded(env, [&]() -> napi_value {
+      const Call call(env, info);
+      auto wrap = std::make_unique<WatchWrap>(env);
+      if (napi_wrap(env, call.self, wrap.get(), finalize, nullptr, nullptr) != napi_ok) return nullptr;
+      wrap.release();
+      return call.self;
+    });
+  }
+  explicit WatchWrap(napi_env env) : env(env) {}
+  ~WatchWrap() {
+    for (auto& [handle, reference] : watched) napi_delete_reference(env, reference);
+  }
+  // add(object, handle)
+  napi_value add(const Call& call) {
+    napi_ref reference;
+    watched.reserve(watched.size() + 1);
+    if (call.is(0, napi_object) && napi_create_reference(env, call.values[0], 0, &reference) == napi_ok)
+      watched.emplace_back(call.number(1), reference);
+    return nullptr;
+  }
+  // sweep(): the handles of those that have been collected since.
+  napi_value sweep(const Call&) {
+    std::vector<double> dead;
+    size_t kept = 0;
+    for (size_t from = 0; from < watched.size(); from += 1024) {
+      napi_handle_scope scope = nullptr; // asking makes a handle of each that is alive
+      napi_open_handle_scope(env, &scope);
+      for (size_t i = from; i < std::min(watched.size(), from + 1024); i++) {
+        const auto [handle, reference] = watched[i];
+        napi_value object = nullptr;
+        if (napi_get_reference_value(env, reference, &object) != napi_ok || object) {
+          watched[kept++] = {handle, reference};
+          continue;
+        }
+        napi_delete_reference(env, reference);
+        dead.push_back(handle);
+      }
+      if (scope) napi_close_handle_scope(env, scope);
+    }
+    watched.resize(kept);
+    return float64Array(env, dead);
+  }
+
+ private:
+  static void finalize(napi_env, void* self, void*) { delete static_cast<WatchWrap*>(self); }
+  napi_env env;
   std::vector<std::pair<double, napi_ref>> watched;
 };
 
-using Method = napi_value (StreamWrap::*)(const Call&);
-template <Method method> napi_value invoke(napi_env env, napi_callback_info info) {
+template <class Wrap, napi_value (Wrap::*method)(const Call&)> napi_value invoke(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Call call(env, info);
     void* wrap = nullptr;
     if (napi_unwrap(env, call.self, &wrap) != napi_ok || !wrap) return nullptr;
-    return (static_cast<StreamWrap*>(wrap)->*method)(call);
+    return (static_cast<Wrap*>(wrap)->*method)(call);
   });
 }
-template <Method method> napi_property_descriptor methodOf(const char* name) {
-  return {name, nullptr, invoke<method>, nullptr, nullptr, nullptr, napi_default_method, nullptr};
-}
+template <auto method> struct MethodOf;
+template <class Wrap, napi_value (Wrap::*method)(const Call&)> struct MethodOf<method> {
+  static napi_property_descriptor as(const char* name) {
+    return {name, nullptr, invoke<Wrap, method>, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+  }
+};
 
 // ---- facts ----
 
@@ -339,9 +391,10 @@ napi_value facts(const Call& call) {
   return result;
 }
 
-// configure(threads, check): once for the process; later calls change nothing.
+// configure(threads, check, limit): once for the process; later calls change nothing. `limit`: bytes that the machine can spare.
 napi_value configure(const Call& call) {
   threads::configure(int(call.number(0)));
+  if (call.number(2) > 0) memory::limitProcess(i64(call.number(2)));
   if (call.flag(1)) memory::checkEverything();
   return number(call.env, threads::count());
 }
@@ -352,11 +405,41 @@ napi_value memoryCounts(const Call& call) {
   return float64Array(call.env, {double(counts.live), double(counts.idle)});
 }
 
-// adjustMemory(bytes): tells V8 that its objects hold so much more (or less) memory outside its heap.
-napi_value adjustMemory(const Call& call) {
-  int64_t total = 0;
+// limitMemory(bytes, outside): what the heaps of one device may hold in the whole process.
+napi_value limitMemory(const Call& call) {
   const double bytes = call.number(0);
-  if (bytes > -0x1p53 && bytes < 0x1p53) napi_adjust_external_memory(call.env, int64_t(bytes), &total);
+  if (bytes > 0 && bytes < 0x1p53) memory::limitTo(i64(bytes), call.flag(1));
+  return nullptr;
+}
+
+// What the heaps of one environment have reserved: given back when it ends.
+struct Reserved {
+  i64 pool = 0, outside = 0;
+  ~Reserved() {
+    memory::reserve(-pool, false);
+    memory::reserve(-outside, true);
+  }
+};
+
+// reserve(change, outside): a heap holds so many bytes more (or fewer). V8 is told.
+// Returns what the heaps of that device hold in the process, their limit, and the same of both devices together.
+napi_value reserve(const Call& call) {
+  void* data = nullptr;
+  const double bytes = call.is(0, napi_number) ? call.number(0) : 0;
+  if (!(bytes > -0x1p53 && bytes < 0x1p53) || napi_get_instance_data(call.env, &data) != napi_ok || !data) return nullptr;
+  const bool outside = call.flag(1);
+  i64 total = 0;
+  napi_adjust_external_memory(call.env, i64(bytes), &total);
+  (outside ? static_cast<Reserved*>(data)->outside : static_cast<Reserved*>(data)->pool) += i64(bytes);
+  const memory::Account account = memory::reserve(i64(bytes), outside);
+  return float64Array(call.env, {double(account.held), double(account.limit), double(account.heldByAll), double(account.limitOfAll)});
+}
+
+// collect(): V8 collects all garbage now if it believes that so much memory depends on it.
+napi_value collect(const Call& call) {
+  int64_t total = 0;
+  constexpr int64_t pressure = int64_t(1) << 44;
+  if (napi_adjust_external_memory(call.env, pressure, &total) == napi_ok) napi_adjust_external_memory(call.env, -pressure, &total);
   return nullptr;
 }
 
@@ -375,19 +458,25 @@ template <napi_value (*function)(const Call&)> napi_property_descriptor function
 
 napi_value init(napi_env env, napi_value exports) {
   const napi_property_descriptor methods[] = {
-      methodOf<&StreamWrap::stage>("stage"), methodOf<&StreamWrap::expect>("expect"), methodOf<&StreamWrap::submit>("submit"),
-      methodOf<&StreamWrap::run>("run"), methodOf<&StreamWrap::drain>("drain"), methodOf<&StreamWrap::inFlight>("inFlight"),
-      methodOf<&StreamWrap::waitBelow>("waitBelow"), methodOf<&StreamWrap::counts>("counts"), methodOf<&StreamWrap::hold>("hold"),
-      methodOf<&StreamWrap::watch>("watch"), methodOf<&StreamWrap::sweep>("sweep"), methodOf<&StreamWrap::close>("close")};
-  napi_value stream = nullptr;
+      MethodOf<&StreamWrap::stage>::as("stage"), MethodOf<&StreamWrap::expect>::as("expect"), MethodOf<&StreamWrap::submit>::as("submit"),
+      MethodOf<&StreamWrap::run>::as("run"), MethodOf<&StreamWrap::drain>::as("drain"), MethodOf<&StreamWrap::inFlight>::as("inFlight"),
+      MethodOf<&StreamWrap::queued>::as("queued"), MethodOf<&StreamWrap::waitBelow>::as("waitBelow"),
+      MethodOf<&StreamWrap::counts>::as("counts"), MethodOf<&StreamWrap::hold>::as("hold"), MethodOf<&StreamWrap::close>::as("close")};
+  const napi_property_descriptor ofWatch[] = {MethodOf<&WatchWrap::add>::as("add"), MethodOf<&WatchWrap::sweep>::as("sweep")};
+  napi_value stream = nullptr, watch = nullptr;
   napi_define_class(env, "Stream", NAPI_AUTO_LENGTH, StreamWrap::construct, nullptr, std::size(methods), methods, &stream);
+  napi_define_class(env, "Watch", NAPI_AUTO_LENGTH, WatchWrap::construct, nullptr, std::size(ofWatch), ofWatch, &watch);
+  auto reserved = std::unique_ptr<Reserved>(new (std::nothrow) Reserved);
+  const auto drop = [](napi_env, void* data, void*) { delete static_cast<Reserved*>(data); };
+  if (reserved && napi_set_instance_data(env, reserved.get(), drop, nullptr) == napi_ok) reserved.release();
   const auto valueOf = [](const char* name, napi_value value) {
     return napi_property_descriptor{name, nullptr, nullptr, nullptr, nullptr, value, napi_enumerable, nullptr};
   };
   const napi_property_descriptor all[] = {
-      valueOf("hash", number(env, double(hashOfKernels()))), valueOf("Stream", stream), functionOf<facts>("facts"), functionOf<configure>("configure"),
-      functionOf<memoryCounts>("memory"), functionOf<adjustMemory>("adjustMemory"), functionOf<failAllocation>("failAllocation")};
-  if (stream) napi_define_properties(env, exports, std::size(all), all);
+      valueOf("hash", number(env, double(hashOfKernels()))), valueOf("Stream", stream), valueOf("Watch", watch), functionOf<facts>("facts"), functionOf<configure>("configure"),
+      functionOf<memoryCounts>("memory"), functionOf<limitMemory>("limitMemory"), functionOf<reserve>("reserve"), functionOf<collect>("collect"),
+      functionOf<failAllocation>("failAllocation")};
+  if (stream && watch) napi_define_properties(env, exports, std::size(all), all);
   return exports;
 }
 

@@ -112,6 +112,9 @@ function addonGates(tally, addon) {
     const needed = highest(needs, name)
     tally.check(!newer(needed, limit), `addon needs ${name}_${needed}, at most ${limit}`)
   }
+  const dynamic = output('readelf', ['-d', addon]) ?? ''
+  tally.check(/BIND_NOW|FLAGS_1.*NOW/.test(dynamic), 'addon binds its symbols at load: its tables are read-only then')
+  tally.check(needs.includes('__stack_chk_fail'), 'addon has stack protectors')
   console.log(`        addon: ${(statSync(addon).size / 1024).toFixed(0)} KiB`)
 }
 

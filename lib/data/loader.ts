@@ -92,6 +92,6 @@ export class Loader implements AsyncIterable<Tensor[]> {
 async function finished(): Promise<void> {
   for (const stream of openStreams()) {
     await stream.mark('nothing')
-    stream.sweep()
+    stream.heap.report()
   }
 }

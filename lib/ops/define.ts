@@ -83,16 +83,7 @@ export function uploaded(
   stream: Stream,
   give?: (values: Buf) => Buf,
 ): Tensor {
-  const storage = stream.heap.open(op, dtype, values.length)
-  let content = values
-  try {
-    if (give) content = give(values)
-  } catch (error) {
-    stream.heap.abandon(storage)
-    throw error
-  }
-  stream.upload(op, storage, content, give !== undefined)
-  return new Tensor(storage, shape)
+  return new Tensor(stream.heap.upload(op, dtype, values, give && (() => give(values))), shape)
 }
 
 /** Runs an op: checks devices, makes the result, issues the kernel, and records the operation if a gradient is wanted. */

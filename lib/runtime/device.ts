@@ -1,10 +1,11 @@
 import { totalmem } from 'node:os'
 import { DeviceError, describe } from '../errors.js'
+import { type Accounts, localAccounts } from './account.js'
 import { type Environment, readEnvironment } from './environment.js'
 import type { Executor } from './executor.js'
 import { JsExecutor, type JsKernels } from './js.js'
-import { type Loaded, loadNative } from './native.js'
-import { onMemoryChange, Stream } from './stream.js'
+import { type Loaded, loadNative, sharedAccounts } from './native.js'
+import { Stream } from './stream.js'
 
 /** Where tensors live: C++ kernels, or TypeScript ones. */
 export type Device = 'native' | 'js'
@@ -12,6 +13,7 @@ export type Device = 'native' | 'js'
 let environment: Environment | undefined
 let loaded: Loaded | undefined
 let jsKernels: JsKernels | undefined
+let accounts: Accounts | undefined
 const streams: { native?: Stream; js?: Stream } = {}
 let chosen: Device | undefined
 
@@ -27,15 +29,26 @@ export function environmentOnce(): Environment {
 
 /** The addon, loaded at first use, or the reason why not. */
 export function nativeOnce(): Loaded {
-  loaded ??= loadNative(environmentOnce())
+  loaded ??= loadNative(environmentOnce(), spare())
   return loaded
 }
 
-/** 80 % of the machine's memory, or of the container's limit if that is smaller. */
-function defaultLimit(): number {
+/** What Node itself takes, with a heap that is not empty. */
+const ofNode = 96 * 1024 * 1024
+
+/** 80 % of what the machine, or the container if its limit is smaller, has beside Node. */
+function spare(): number {
   const constrained = process.constrainedMemory?.() ?? 0
   const total = totalmem()
-  return Math.floor(0.8 * (constrained > 0 && constrained < total ? constrained : total))
+  const bytes = constrained > 0 && constrained < total ? constrained : total
+  return Math.floor(0.8 * Math.max(bytes - ofNode, bytes / 4))
+}
+
+/** The accounts of the process; of this module instance only, where there is no addon. */
+function accountsOnce(): Accounts {
+  const result = nativeOnce()
+  accounts ??= 'native' in result ? sharedAccounts(result.native) : localAccounts(spare())
+  return accounts
 }
 
 /** Puts another executor around the native one. */
@@ -49,11 +62,10 @@ export function openNative(
   const result = nativeOnce()
   if ('error' in result) throw result.error
   const { addon, isa } = result.native
-  onMemoryChange(bytes => addon.adjustMemory(bytes))
   return new Stream('native', onEvents => wrap(new addon.Stream(isa, onEvents), jsKernels!, onEvents), {
     eager,
     debug: environmentOnce().debug,
-    limit: defaultLimit(),
+    accounts: accountsOnce(),
   })
 }
 
@@ -62,7 +74,7 @@ function openStream(device: Device): Stream {
   return new Stream('js', onEvents => new JsExecutor(jsKernels!, onEvents), {
     eager: environmentOnce().sync,
     debug: environmentOnce().debug,
-    limit: defaultLimit(),
+    accounts: accountsOnce(),
   })
 }
 

@@ -15,20 +15,23 @@ export interface Executor {
   stage(id: number, data: Buf, lent: boolean): boolean
   /** Says which array a read record with this ticket fills. */
   expect(ticket: number, target: Buf): void
-  /** Runs records in the background. Never waits. `cost`: estimated nanoseconds. */
+  /** Runs records in the background. Never waits. `cost`: estimated nanoseconds. Takes all, or throws and takes nothing. */
   submit(words: Float64Array, count: number, slots: Float64Array, cost: number): void
-  /** Finishes what was submitted, then runs these records before it returns. */
+  /**
+   * Finishes what was submitted, then runs these records before it returns. Takes all, or throws and takes nothing; what it
+   * took and could not finish, since the caller's stack is full, is submitted.
+   */
   run(words: Float64Array, count: number, slots: Float64Array): void
   drain(): Float64Array
   /** Estimated nanoseconds of submitted work not yet done. */
   inFlight(): number
-  waitBelow(cost: number): void
+  /** Bytes of records, and of copies for upload, that wait. */
+  queued(): number
+  /** Waits until no more bytes are queued. */
+  waitBelow(bytes: number): void
   /** Committed steps and executed records. */
   counts(): ArrayLike<number>
   /** Whether pending work keeps the process alive. */
   hold(pending: boolean): void
-  /** Remembers an object weakly, and later tells the handles of those that were collected. */
-  watch(object: object, handle: number): void
-  sweep(): Iterable<number>
   close(): void
 }

@@ -75,7 +75,8 @@ export class JsExecutor implements Executor {
   private readonly staged = new Map<number, ArrayBuffer>()
   private readonly targets = new Map<number, Buf>()
   private queue: { words: Float64Array; slots: Float64Array; at: number; cost: number }[] = []
-  private readonly watched: { reference: WeakRef<object>; handle: number }[] = []
+  /** Of records and copies in the queue. */
+  private bytes = 0
   private events: number[] = []
   private errors = 0
   private guard = 0
@@ -94,13 +95,9 @@ export class JsExecutor implements Executor {
   }
 
   stage(id: number, data: Buf, lent: boolean): boolean {
-    if (lent) {
-      this.staged.set(id, data.buffer as ArrayBuffer)
-      return true
-    }
-    const copy = new ArrayBuffer(data.byteLength)
-    new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    this.staged.set(id, copy)
+    const bytes = lent ? (data.buffer as ArrayBuffer) : copyOf(data)
+    this.staged.set(id, bytes)
+    this.bytes += bytes.byteLength
     return true
   }
 
@@ -109,13 +106,18 @@ export class JsExecutor implements Executor {
   }
 
   submit(words: Float64Array, count: number, slots: Float64Array, cost: number): void {
-    this.queue.push({ words: words.slice(0, count), slots: slots.slice(), at: 0, cost })
     this.schedule()
+    this.accept(words, count, slots, cost)
+  }
+
+  private accept(words: Float64Array, count: number, slots: Float64Array, cost: number): void {
+    const batch = { words: words.slice(0, count), slots: slots.slice(), at: 0, cost }
+    this.bytes += batch.words.byteLength
+    this.queue.push(batch)
   }
 
   private schedule(): void {
     if (this.scheduled) return
-    this.scheduled = true
     setImmediate(() => {
       this.scheduled = false
       const end = performance.now() + turn
@@ -123,6 +125,7 @@ export class JsExecutor implements Executor {
       if (this.queue.length > 0) this.schedule()
       this.onEvents()
     })
+    this.scheduled = true
   }
 
   /** Runs records of the first batch until the time is over or the batch is. */
@@ -134,12 +137,18 @@ export class JsExecutor implements Executor {
       batch.at += length
       if (performance.now() >= end) break
     }
-    if (batch.at >= batch.words.length) this.queue.shift()
+    if (batch.at < batch.words.length) return
+    this.bytes -= batch.words.byteLength
+    this.queue.shift()
   }
 
   run(words: Float64Array, count: number, slots: Float64Array): void {
-    this.queue.push({ words: words.slice(0, count), slots: slots.slice(), at: 0, cost: 0 })
-    while (this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
+    if (count > 0) this.submit(words, count, slots, 0)
+    try {
+      while (this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error // else the stack is full: the rest is done later, it was submitted
+    }
   }
 
   drain(): Float64Array {
@@ -152,8 +161,12 @@ export class JsExecutor implements Executor {
     return this.queue.reduce((sum, batch) => sum + batch.cost, 0)
   }
 
-  waitBelow(cost: number): void {
-    while (this.inFlight() > cost) this.advance(Number.POSITIVE_INFINITY)
+  queued(): number {
+    return this.bytes
+  }
+
+  waitBelow(bytes: number): void {
+    while (this.bytes > bytes && this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
   }
 
   counts(): ArrayLike<number> {
@@ -161,17 +174,6 @@ export class JsExecutor implements Executor {
   }
 
   hold(): void {}
-
-  watch(object: object, handle: number): void {
-    this.watched.push({ reference: new WeakRef(object), handle })
-  }
-
-  sweep(): Iterable<number> {
-    const dead = this.watched.filter(w => w.reference.deref() === undefined).map(w => w.handle)
-    const alive = this.watched.filter(w => w.reference.deref() !== undefined)
-    this.watched.splice(0, this.watched.length, ...alive)
-    return dead
-  }
 
   close(): void {
     this.queue = []
@@ -255,6 +257,7 @@ export class JsExecutor implements Executor {
     try {
       while (pieces && !pieces.next().done) if (performance.now() >= end) return false
     } catch (e) {
+      this.running = undefined // its pieces have ended; should the stack be full, the record runs again
       this.fail(running, words, e)
     }
     if (running.poison) for (const held of running.written) held.poison ||= running.poison
@@ -266,10 +269,7 @@ export class JsExecutor implements Executor {
       running.poison = this.report(fault.indexOutOfRange, words, e.index, e.position, e.limit)
     else if (e instanceof Fault) running.poison = this.report(e.fault, words)
     else if (e instanceof RangeError && !isStackOverflow(e)) running.poison = this.report(fault.outOfMemory, words)
-    else {
-      this.running = undefined
-      throw e
-    }
+    else throw e
   }
 
   private command(id: number, words: Float64Array): void {
@@ -283,8 +283,7 @@ export class JsExecutor implements Executor {
           this.table.delete(words[5])
           break
         case commands.upload:
-          this.table.set(words[5], { handle: words[5], bytes: this.staged.get(words[6])!, poison: 0 })
-          this.staged.delete(words[6])
+          this.upload(words[5], words[6])
           break
         case commands.read:
           this.read(words)
@@ -302,17 +301,25 @@ export class JsExecutor implements Executor {
           this.guard = 0
       }
     } catch (e) {
-      if (!(e instanceof Fault || e instanceof RangeError)) throw e
+      if (!(e instanceof Fault || e instanceof RangeError) || isStackOverflow(e)) throw e
       const error = this.report(e instanceof Fault ? e.fault : fault.outOfMemory, words, words[6])
       if (id === commands.alloc)
         this.table.set(words[5], { handle: words[5], bytes: new ArrayBuffer(0), poison: error })
     }
   }
 
+  private upload(handle: number, id: number): void {
+    const bytes = this.staged.get(id)
+    if (!bytes) throw new Fault(fault.malformed)
+    this.table.set(handle, { handle, bytes, poison: 0 })
+    this.bytes -= bytes.byteLength
+    this.staged.delete(id)
+  }
+
   private read(words: Float64Array): void {
     const [ticket, handle, offset, bytes] = words.subarray(5)
-    const target = this.targets.get(ticket)!
-    this.targets.delete(ticket)
+    const target = this.targets.get(ticket)
+    if (!target) throw new Fault(fault.malformed)
     const held = this.table.get(handle)
     let error = !held ? this.report(fault.deadHandle, words) : held.poison
     if (held && !error && !(offset >= 0 && bytes === target.byteLength && offset + bytes <= held.bytes.byteLength))
@@ -322,6 +329,7 @@ export class JsExecutor implements Executor {
         new Uint8Array(held!.bytes, offset, bytes),
       )
     this.events.push(events.settled, ticket, error)
+    this.targets.delete(ticket) // at the end: should the stack be full, the record runs again
   }
 }
 
@@ -339,7 +347,13 @@ function reach(held: Held, info: (typeof dtypes)[DType], offset: number, dims: n
   return new info.array(held.bytes)
 }
 
+function copyOf(data: Buf): ArrayBuffer {
+  const copy = new ArrayBuffer(data.byteLength)
+  new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return copy
+}
+
 /** The caller's stack, not the command, is at fault: it is done later. */
-function isStackOverflow(e: RangeError): boolean {
-  return e.message.includes('call stack')
+function isStackOverflow(e: unknown): boolean {
+  return e instanceof RangeError && e.message.includes('call stack')
 }

@@ -294,18 +294,15 @@ export class LockstepExecutor implements Executor {
   inFlight(): number {
     return 0
   }
+  queued(): number {
+    return 0
+  }
   waitBelow(): void {}
   counts(): ArrayLike<number> {
     return this.native.counts()
   }
   hold(pending: boolean): void {
     this.native.hold(pending)
-  }
-  watch(object: object, handle: number): void {
-    this.native.watch(object, handle)
-  }
-  sweep(): Iterable<number> {
-    return this.native.sweep()
   }
   close(): void {
     this.native.close()

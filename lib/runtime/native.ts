@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { DeviceError } from '../errors.js'
+import type { Accounts, Watch } from './account.js'
 import type { Environment } from './environment.js'
 import type { Executor } from './executor.js'
 import { kernelsHash } from './kernels.js'
@@ -11,10 +12,14 @@ export interface Addon {
   readonly hash: number
   readonly Stream: new (isa: string, onEvents: () => void) => Executor
   facts(): { built: string[]; available: string[]; affinity: number; quota: number; threads: number }
-  configure(threads: number, check: boolean): number
+  readonly Watch: new () => Watch
+  configure(threads: number, check: boolean, limit: number): number
   /** Bytes live and idle in the pool. */
   memory(): Float64Array
-  adjustMemory(bytes: number): void
+  /** Changes what the heaps of this environment hold: see Account for what comes back. */
+  reserve(change: number, outside: boolean): Float64Array
+  limitMemory(bytes: number, outside: boolean): void
+  collect(): void
   failAllocation(n: number): void
 }
 
@@ -68,7 +73,7 @@ function chooseThreads(environment: Environment, facts: { affinity: number; quot
 }
 
 /** Loads and sets up the addon. Never throws: what went wrong is part of the answer. */
-export function loadNative(environment: Environment): Loaded {
+export function loadNative(environment: Environment, limit: number): Loaded {
   const loaded = load(environment)
   if ('error' in loaded) return loaded
   const { addon, path } = loaded
@@ -84,7 +89,23 @@ export function loadNative(environment: Environment): Loaded {
     return refuse(`GRADUS_ISA=${isa}: ${why}`, `available: ${facts.available.join(', ')}`)
   }
   const [count, threadsWhy] = chooseThreads(environment, facts)
-  const threads = addon.configure(count, environment.check)
+  const threads = addon.configure(count, environment.check, limit)
   if (environment.failAllocation) addon.failAllocation(environment.failAllocation)
   return { native: { addon, path, isa, available: facts.available, threads, threadsWhy } }
+}
+
+/** The accounts of the process, which the addon keeps for all workers. */
+export function sharedAccounts({ addon }: Native): Accounts {
+  return {
+    reserve(change, outside) {
+      const [held, limit, heldByAll, limitOfAll] = addon.reserve(change, outside)
+      return { held, limit, heldByAll, limitOfAll }
+    },
+    limitTo: (bytes, outside) => addon.limitMemory(bytes, outside),
+    watch: () => new addon.Watch(),
+    collect() {
+      addon.collect()
+      return true
+    },
+  }
 }

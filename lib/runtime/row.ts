@@ -19,6 +19,10 @@ export interface Row {
   readonly dtypes: readonly DType[]
   readonly group: Group
   readonly parameters: readonly Parameter[]
+  /** Which parameters are strided operands. */
+  readonly strided: readonly boolean[]
+  /** The first operand of the record's element type. */
+  readonly typed: number
 }
 
 export function row(name: string, id: number, dtypes: readonly DType[], group: Group, parameters: string): Row {
@@ -26,7 +30,8 @@ export function row(name: string, id: number, dtypes: readonly DType[], group: G
     const [name, use, dtype] = text.split(':')
     return { name, use, dtype } as Parameter
   })
-  return { name, id, dtypes, group, parameters: parsed }
+  const strided = parsed.map(p => isStrided(p.use))
+  return { name, id, dtypes, group, parameters: parsed, strided, typed: parsed.findIndex(p => p.dtype === 'T') }
 }
 
 export function isStrided(use: Use): boolean {

@@ -1,15 +1,32 @@
 /** Where in a model an operation is issued: part of the text of errors that show up later. */
 
-let path = ''
+/** A path of layers, such as `Net/Sequential/2/Linear`; and what was met there: layers by name, sources by op. */
+interface Place {
+  readonly path: string
+  readonly layers: Map<string, Place>
+  readonly sources: Map<string, number>
+}
 
-/** Runs a layer under its name, or under its place in a list; they make a path, such as `Net/Sequential/2/Linear`. */
+const placeAt = (path: string): Place => ({ path, layers: new Map(), sources: new Map() })
+let place = placeAt('')
+
+/** The texts that sources stand for. */
+const texts: string[] = []
+const known = new Map<string, number>()
+
+/** Runs a layer under its name, or under its place in a list. */
 export function inLayer<T>(name: string, fn: () => T): T {
-  const before = path
-  path = path ? `${path}/${name}` : name
+  const before = place
+  let inner = before.layers.get(name)
+  if (!inner) {
+    inner = placeAt(before.path ? `${before.path}/${name}` : name)
+    before.layers.set(name, inner)
+  }
+  place = inner
   try {
     return fn()
   } finally {
-    path = before
+    place = before
   }
 }
 
@@ -28,14 +45,35 @@ export function inOp<T>(name: string, fn: () => T): T {
 
 /** The layer that runs now, such as `Net/Linear`; '' outside. */
 export function layerPath(): string {
-  return path
+  return place.path
 }
 
-/** The op with its layer, and in debug mode the line of the program that called for it. */
-export function sourceOf(op: string, debug: boolean): string {
+/** A number for the op with its layer, and in debug mode the line of the program that called for it. */
+export function sourceOf(op: string, debug: boolean): number {
   const name = called || op
-  const where = path ? `${name} in ${path}` : name
-  return debug ? `${where}, called ${callerLine()}` : where
+  if (debug) return numberOf(`${textAt(name)}, called ${callerLine()}`)
+  let source = place.sources.get(name)
+  if (source === undefined) {
+    source = numberOf(textAt(name))
+    place.sources.set(name, source)
+  }
+  return source
+}
+
+/** The text of a source. */
+export function sourceText(source: number): string {
+  return texts[source] ?? 'a command'
+}
+
+const textAt = (op: string): string => (place.path ? `${op} in ${place.path}` : op)
+
+function numberOf(text: string): number {
+  let source = known.get(text)
+  if (source === undefined) {
+    source = texts.push(text) - 1
+    known.set(text, source)
+  }
+  return source
 }
 
 /** The first line of the stack that is not in this package. */

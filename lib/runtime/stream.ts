@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import { type Buf, type DType, dtypes, newArray } from '../dtype.js'
 import { DeviceError, StateError } from '../errors.js'
 import { sizeOf } from '../shape.js'
+import type { Accounts } from './account.js'
 import type { Executor } from './executor.js'
 import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
-import { isStrided, type Row } from './row.js'
-import { sourceOf } from './source.js'
+import type { Row } from './row.js'
+import { sourceOf, sourceText } from './source.js'
 import type { Storage } from './storage.js'
 import { type Hears, type Settled, Tickets, userUnit } from './tickets.js'
 
@@ -33,12 +34,8 @@ const header = 5
 const handOverCost = 1e6
 /** Less remaining work than this runs at once on this thread: waking another costs about as much. */
 const inlineCost = 5e4
-/** A program that never awaits blocks at the first mark, until the second is reached. */
-const highWater = 4e8
-const lowWater = 1e8
-/** Collected storages are looked for after so many bytes of growth, or so many storages. */
-const sweepStep = 16 * 1024 * 1024
-const sweepCount = 4096
+/** A program that never awaits waits at so many queued bytes of records and uploads, until half of them are done. */
+const queueLimit = 64 * 1024 * 1024
 /** Milliseconds that awaited work may run on this thread before timers, requests and finalizers get their turn. */
 const turn = 4
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
@@ -68,29 +65,27 @@ export class Stream {
   private readonly debug: boolean
   private readonly nativeDtypes: boolean
   private readonly costFactor: number
-  private words = new Float64Array(capacity)
-  private length = 0
-  private cost = 0
-  /** Are there kernels among the records that were not handed over? */
+  /** The records that were not handed over: up to `length`, and the next is being written behind. */
+  readonly words: Float64Array = new Float64Array(capacity)
+  length = 0
+  /** What they will take: estimated nanoseconds. */
+  cost = 0
+  /** Are there kernels among them? */
   private computing = false
   private slots = new Float64Array(0)
-  private readonly tags = new Map<string, number>()
-  private readonly sources: string[] = []
   /** What has failed, and who was told. */
   readonly failures: Failures = new Failures()
-  private readonly tickets = new Tickets(this.failures, this.sources)
+  private readonly tickets = new Tickets(this.failures)
   /** Copies handed over for upload so far. */
   private staged = 0
   private closed = false
-  private swept = 0
-  private watched = 0
-  private holds = 0
+  private held = false
   private blocked = 0
 
   constructor(
     device: 'native' | 'js',
     makeExecutor: (onEvents: () => void) => Executor,
-    options: { eager: boolean; debug: boolean; limit: number },
+    options: { eager: boolean; debug: boolean; accounts: Accounts },
   ) {
     this.device = device
     this.executor = makeExecutor(() => this.drain())
@@ -98,7 +93,7 @@ export class Stream {
     this.debug = options.debug
     this.nativeDtypes = device === 'native'
     this.costFactor = device === 'native' ? 1 : 20
-    this.heap = new Heap(this, options.limit)
+    this.heap = new Heap(this, options.accounts)
     const k = {} as Record<string, (...args: (Operand | number | Slot)[]) => void>
     for (const row of Object.values(rows)) k[row.name] = (...args) => this.issue(row, args)
     this.k = k as unknown as Kernels<Operand, Operand>
@@ -134,29 +129,15 @@ export class Stream {
   }
 
   private issue(row: Row, args: (Operand | number | Slot)[]): void {
-    const { parameters } = row
-    let length = header
-    let dtype: DType | undefined
-    let elements = 0
-    for (let i = 0; i < parameters.length; i++) {
-      const use = parameters[i].use
-      if (use === 'size' || use === 'real') length++
-      else {
-        const operand = args[i] as Operand
-        if (operand.storage.stream !== this) this.refuseForeign(operand)
-        length += isStrided(use) ? 3 + 2 * operand.dims.length : 3
-        if (parameters[i].dtype === 'T') dtype ??= operand.storage.dtype
-        elements += sizeOf(operand.dims)
-      }
-    }
-    this.checkDtype(row, dtype!)
-    this.computing = true
-    const words = this.room(length)
-    let at = this.length + header
+    const { words } = this
+    const { dtype } = (args[row.typed] as Operand).storage
+    this.checkDtype(row, dtype)
+    let at = this.begin(row.id, this.op)
+    const start = this.length
     let mask = 0
     let numbers = 0
-    for (let i = 0; i < parameters.length; i++) {
-      const use = parameters[i].use
+    let elements = 0
+    for (let i = 0; i < args.length; i++) {
       const arg = args[i]
       if (typeof arg === 'number') {
         words[at++] = arg
@@ -165,17 +146,26 @@ export class Stream {
         words[at++] = arg.index
         mask += 2 ** numbers++
       } else {
-        words[at++] = arg.storage.handle
+        const { storage, dims } = arg
+        if (storage.stream !== this) this.refuseForeign(arg)
+        const size = sizeOf(dims)
+        elements += size
+        words[at++] = storage.handle
         words[at++] = arg.offset
-        if (isStrided(use)) {
-          words[at++] = arg.dims.length
-          for (const dim of arg.dims) words[at++] = dim
-          for (const stride of arg.steps) words[at++] = stride
-        } else words[at++] = sizeOf(arg.dims)
+        if (row.strided[i]) {
+          const rank = dims.length
+          words[at++] = rank
+          for (let d = 0; d < rank; d++) words[at++] = dims[d]
+          for (let d = 0; d < rank; d++) words[at++] = arg.steps[d]
+        } else words[at++] = size
       }
     }
+    words[start + 2] = dtypes[dtype].code
+    words[start + 4] = mask
     if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).dims) * (args[0] as Operand).dims.at(-1)!
-    this.complete(words, length, row.id, dtypes[dtype!].code, mask, elements * costs[row.group] + 100)
+    this.end(at, (elements * costs[row.group] + 100) * this.costFactor)
+    this.computing = true
+    this.flush()
   }
 
   /** A handle of another stream would name some other buffer here. */
@@ -202,48 +192,47 @@ export class Stream {
 
   /** Issues a command of the runtime itself. */
   command(name: keyof typeof commands, op: string, ...operands: number[]): void {
-    if (this.closed && name === 'free') return
-    const words = this.room(header + operands.length)
-    words.set(operands, this.length + header)
-    this.as(op, () => this.complete(words, header + operands.length, commands[name], 0, 0, 50))
+    let at = this.begin(commands[name], op)
+    for (let i = 0; i < operands.length; i++) this.words[at++] = operands[i]
+    this.end(at, 50)
+    this.flush()
   }
 
-  /** Makes room for a record, handing over what there is if it would not fit. */
-  private room(length: number): Float64Array {
-    this.checkOpen(this.op)
-    if (this.length + length > capacity) this.handOver()
-    return this.words
+  get isClosed(): boolean {
+    return this.closed
   }
   private checkOpen(op: string): void {
     if (this.closed) throw new StateError(op, 'the device of this tensor is closed', 'read values before it ends')
   }
 
-  /** Completes a record. Its length is written last: up to then there is no record. */
-  private complete(words: Float64Array, length: number, id: number, dtype: number, mask: number, cost: number): void {
-    words[this.length + 1] = id
-    words[this.length + 2] = dtype
-    words[this.length + 3] = this.tag()
-    words[this.length + 4] = mask
-    words[this.length] = length
-    this.length += length
-    this.cost += cost * this.costFactor
+  /** Begins a record, for which there is room: half the words at least. Returns the place of its first operand. */
+  begin(id: number, op: string): number {
+    this.checkOpen(op)
+    if (this.length > capacity / 2) this.handOver()
+    const { words, length } = this
+    words[length + 1] = id
+    words[length + 2] = 0
+    words[length + 3] = sourceOf(op, this.debug) + this.user * userUnit
+    words[length + 4] = 0
+    return length + header
+  }
+
+  /** Ends a record. It is there when its length is: nothing on the way to that can leave half of one. */
+  private end(at: number, cost: number): void {
+    this.words[this.length] = at - this.length
+    this.length = at
+    this.cost += cost
+  }
+
+  /** Runs what there is, or hands it over if it is much. */
+  flush(): void {
     if (this.eager) this.runNow()
     else if (this.cost > handOverCost || this.length > capacity / 2) this.handOver()
   }
 
-  private tag(): number {
-    const source = sourceOf(this.op, this.debug)
-    let tag = this.tags.get(source)
-    if (tag === undefined) {
-      tag = this.sources.push(source) - 1
-      this.tags.set(source, tag)
-    }
-    return tag + this.user * userUnit
-  }
-
   /** Where an op stands, for reports. */
   sourceOf(op: string): string {
-    return sourceOf(op, this.debug)
+    return sourceText(sourceOf(op, this.debug))
   }
 
   /** A number that records name by index; its value is read when they are handed over. */
@@ -259,17 +248,10 @@ export class Stream {
     this.slots[slot.index] = value
   }
 
-  /** Issues the upload of `data` into a new storage: of a copy, or, if lent, of the array itself, which nobody else may use. */
-  upload(op: string, storage: Storage, data: Buf, lent = false): void {
-    this.checkOpen(op)
-    const id = ++this.staged
-    let staged = false
-    try {
-      staged = this.executor.stage(id, data, lent)
-    } finally {
-      if (!staged) this.heap.abandon(storage)
-    }
-    if (!staged) {
+  /** Puts the values of an upload aside; returns their number, for the record that takes them over. */
+  stage(op: string, data: Buf, lent: boolean): number {
+    const id = this.staged + 1
+    if (!this.executor.stage(id, data, lent))
       throw failureError({
         fault: 2,
         kernel: 'upload',
@@ -279,76 +261,97 @@ export class Stream {
         limit: 0,
         user: 0,
       })
-    }
-    this.command('upload', op, storage.handle, id)
+    this.staged = id
+    return id
+  }
+
+  /** Waits until an upload does not make the queue too long. */
+  makeWay(bytes: number): void {
+    const queued = this.executor.queued()
+    if (queued < queueLimit / 2 || queued + bytes <= queueLimit) return
+    this.handOver()
+    this.block()
   }
 
   // ---- running -------------------------------------------------------------------------------------------------------
 
-  private handOver(): void {
+  /** Hands over what was issued. Waits only for what was queued before, and only if that is much. */
+  handOver(): void {
     if (this.length === 0) return
-    const { length, cost } = this
+    if (this.executor.queued() > queueLimit) this.block()
+    this.executor.submit(this.words, this.length, this.slots, this.cost)
     this.length = 0
     this.cost = 0
     this.computing = false
-    this.executor.submit(this.words, length, this.slots, cost)
     this.drain()
-    this.report()
-    if (this.executor.inFlight() > highWater) this.block()
+    this.heap.report()
   }
 
-  /** A loop that never awaits would queue work without end: wait here instead. */
+  /** A loop that never awaits would queue records and uploads without end: wait here instead. */
   private block(): void {
     if (this.blocked++ === 0)
       process.emitWarning(
         'work is issued faster than it runs, and nothing awaits it; await a result, or synchronize(), from time to time',
         { code: 'GRADUS_W_BACKPRESSURE' },
       )
-    this.executor.waitBelow(lowWater)
+    this.executor.waitBelow(queueLimit / 2)
     this.drain()
-    this.sweep()
   }
 
   private runNow(): void {
-    const { length } = this
+    this.executor.run(this.words, this.length, this.slots)
     this.length = 0
     this.cost = 0
     this.computing = false
-    this.executor.run(this.words, length, this.slots)
     this.drain()
-    this.report()
-  }
-
-  /** Tells V8 how much memory it cannot see, and frees what it has collected since: new records, for the next hand-over. */
-  private report(): void {
-    const change = this.heap.takeReport()
-    if (change) adjustMemory(change)
-    if (this.heap.bytes - this.swept > sweepStep || this.watched > sweepCount) this.sweep()
+    this.heap.report()
   }
 
   /** Takes in what has happened. */
   private drain(): void {
-    this.tickets.take(this.executor.drain())
-    if (!this.tickets.waiting && this.holds > 0) {
-      this.holds = 0
-      this.executor.hold(false)
-    }
+    this.tickets.take(this.executor)
+    if (!this.held || this.tickets.waiting) return
+    this.executor.hold(false)
+    this.held = false
   }
 
   private issueRead(op: string, ticket: number, from: Operand, target: Buf): void {
-    const bytes = dtypes[from.storage.dtype].bytes
+    const { words } = this
+    const { handle, dtype } = from.storage
+    const at = this.begin(commands.read, op)
+    words[at] = ticket
+    words[at + 1] = handle
+    words[at + 2] = from.offset * dtypes[dtype].bytes
+    words[at + 3] = target.byteLength
     this.executor.expect(ticket, target)
-    this.command('read', op, ticket, from.storage.handle, from.offset * bytes, target.byteLength)
+    words[this.length] = header + 4 // ended here: what is expected is read
+    this.length += header + 4
+    this.cost += 50
+    this.flush()
   }
 
   /** Issues a command with a ticket and resolves when it has run. */
   private async settled(op: string, issue: (ticket: number) => void, hears: Hears = this.user): Promise<void> {
     this.checkOpen(op)
-    const done = new Promise<Settled>(resolve => issue(this.tickets.open(resolve, hears)))
-    if (this.tickets.waiting && this.holds++ === 0) this.executor.hold(true)
-    const inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
-    if (inline) this.runNow()
-    else this.handOver()
+    this.heap.watch() // finalizers may run while the program waits
+    let ticket = 0
+    let inline = false
+    const done = new Promise<Settled>(resolve => {
+      ticket = this.tickets.open(resolve, hears)
+    })
+    try {
+      issue(ticket)
+      inline = this.device === 'native' && this.cost < inlineCost && this.executor.inFlight() === 0
+      if (inline) this.runNow()
+      else this.handOver()
+      if (this.tickets.waiting && !this.held) {
+        this.executor.hold(true)
+        this.held = true
+      }
+    } catch (error) {
+      this.tickets.pending.delete(ticket) // nobody waits for it now
+      throw error
+    }
     // Reads that were issued in the same turn have taken what they need by now.
     const errors = this.tickets.failuresOf(await done)
     if (inline || this.eager) await turnTaken()
@@ -362,12 +365,17 @@ export class Stream {
 
   readSync(op: string, from: Operand, target: Buf): void {
     this.checkOpen(op)
-    let settled: Settled = { needed: [], before: [] }
+    let settled: Settled | undefined
     const ticket = this.tickets.open(s => {
       settled = s
     }, this.user)
-    this.issueRead(op, ticket, from, target)
-    this.runNow()
+    try {
+      this.issueRead(op, ticket, from, target)
+      this.runNow()
+    } finally {
+      this.tickets.pending.delete(ticket)
+    }
+    if (!settled) throw new RangeError('Maximum call stack size exceeded') // the executor did not come so far
     this.failures.throwIf(this.tickets.failuresOf(settled))
   }
 
@@ -443,16 +451,9 @@ export class Stream {
     return this.executor.inFlight() + this.cost
   }
 
-  watch(storage: Storage, handle: number): void {
-    this.executor.watch(storage, handle)
-    this.watched++
-  }
-
-  /** Frees the buffers of collected storages, which also works in a loop that never yields to finalizers. */
-  sweep(): void {
-    for (const handle of this.executor.sweep()) this.heap.collected(handle)
-    this.swept = this.heap.bytes
-    this.watched = 0
+  /** Bytes of records, and of copies for upload, that wait. */
+  get queuedBytes(): number {
+    return this.executor.queued() + this.length * this.words.BYTES_PER_ELEMENT
   }
 
   close(): void {
@@ -460,6 +461,7 @@ export class Stream {
     this.runNow()
     this.closed = true
     this.executor.close()
+    this.heap.close()
   }
 }
 
@@ -479,10 +481,4 @@ async function turnTaken(): Promise<void> {
   if (performance.now() - lastTurn < turn) return
   await setImmediate()
   lastTurn = performance.now()
-}
-
-let adjustMemory: (bytes: number) => void = () => {}
-/** Says how V8 is told about memory outside its heap. */
-export function onMemoryChange(report: (bytes: number) => void): void {
-  adjustMemory = report
 }

@@ -1,7 +1,8 @@
 /** What the executor reports: tickets that settle, and failures with the one who is told of them. */
-import { eventLength, events } from './executor.js'
+import { type Executor, eventLength, events } from './executor.js'
 import type { Failures } from './failure.js'
 import { commands, rows } from './kernels.js'
+import { sourceText } from './source.js'
 
 /** Which failures, besides that of the value that is read, the waiting for a command tells of: a user's, all, or none. */
 export type Hears = number | 'all' | 'nothing'
@@ -12,22 +13,26 @@ export interface Settled {
   readonly before: readonly number[]
 }
 
-type Settle = (settled: Settled) => void
+interface Ticket {
+  readonly settle: (settled: Settled) => void
+  readonly hears: Hears
+}
 
-/** A record's tag is the place of its source, and its user times this. */
+/** A record's tag is its source, and its user times this. */
 export const userUnit: number = 2 ** 24
 const userOf = (tag: number): number => Math.floor(tag / userUnit)
 
 export class Tickets {
   private readonly failures: Failures
-  private readonly sources: readonly string[]
-  private readonly pending = new Map<number, { readonly settle: Settle; readonly hears: Hears }>()
+  /** Who waits, by ticket. */
+  readonly pending: Map<number, Ticket> = new Map()
   private last = 0
+  /** What was reported, and how far it was taken in: an exception on the way (a full stack) loses nothing. */
+  private list: Float64Array = new Float64Array(0)
+  private at = 0
 
-  /** @param sources The texts that tags of records stand for; the stream adds to them. */
-  constructor(failures: Failures, sources: readonly string[]) {
+  constructor(failures: Failures) {
     this.failures = failures
-    this.sources = sources
   }
 
   /** Is somebody waiting? */
@@ -36,27 +41,38 @@ export class Tickets {
   }
 
   /** A ticket that will settle; known before its command is issued, which may run at once. */
-  open(settle: Settle, hears: Hears): number {
-    const ticket = ++this.last
+  open(settle: Ticket['settle'], hears: Hears): number {
+    const ticket = this.last + 1
     this.pending.set(ticket, { settle, hears })
+    this.last = ticket
     return ticket
   }
 
-  /** Takes in events. A failure goes to the read that needs it, else to the first that comes after it. */
-  take(list: Float64Array): void {
-    const settled: (Settled & { settle: Settle })[] = []
-    for (let i = 0; i < list.length; i += eventLength[list[i]]) {
-      const [kind, first, second] = list.subarray(i, i + 3)
-      if (kind === events.settled) {
-        const ticket = this.pending.get(first)
-        this.pending.delete(first)
-        if (second && ticket?.hears !== 'nothing') this.failures.tell([second])
-        const before = ticket ? this.heard(ticket.hears) : []
-        if (ticket) settled.push({ settle: ticket.settle, needed: second ? [second] : [], before })
-      } else if (kind === events.skipped) this.failures.skipped(first, second, userOf(list[i + 3]))
-      else if (kind === events.failed) this.failed(first, list.subarray(i + 2, i + 8))
+  /** Takes in what the executor reports. A failure goes to the read that needs it, else to the first that comes after it. */
+  take(executor: Executor): void {
+    this.goOn()
+    this.list = executor.drain()
+    this.at = 0
+    this.goOn()
+  }
+
+  private goOn(): void {
+    const { list } = this
+    while (this.at < list.length) {
+      const [kind, first, second] = list.subarray(this.at, this.at + 3)
+      if (kind === events.settled) this.settled(first, second)
+      else if (kind === events.skipped) this.failures.skipped(first, second, userOf(list[this.at + 3]))
+      else if (kind === events.failed) this.failed(first, list.subarray(this.at + 2, this.at + 8))
+      this.at += eventLength[kind]
     }
-    for (const s of settled) s.settle(s)
+  }
+
+  private settled(number: number, error: number): void {
+    const ticket = this.pending.get(number)
+    if (!ticket) return // who waited gave up
+    if (error && ticket.hears !== 'nothing') this.failures.tell([error])
+    ticket.settle({ needed: error ? [error] : [], before: this.heard(ticket.hears) })
+    this.pending.delete(number)
   }
 
   private heard(hears: Hears): number[] {
@@ -65,8 +81,15 @@ export class Tickets {
 
   private failed(error: number, [fault, id, tag, value, position, limit]: Float64Array): void {
     const kernel = Object.values(rows).find(row => row.id === id)?.name ?? Object.keys(commands)[id] ?? 'a command'
-    const source = this.sources[tag % userUnit] ?? kernel
-    this.failures.add(error, { fault, kernel, source, value, position, limit, user: userOf(tag) })
+    this.failures.add(error, {
+      fault,
+      kernel,
+      source: sourceText(tag % userUnit),
+      value,
+      position,
+      limit,
+      user: userOf(tag),
+    })
   }
 
   /** The failures that one who waited for a ticket is told of: those before it only if nobody was told meanwhile. */

@@ -30,6 +30,7 @@ Exchange::~Exchange() {
 void Exchange::stage(double id, Block block) {
   std::lock_guard<std::mutex> hold(lock);
   staged[uint64_t(id)] = block;
+  staging.fetch_add(block.bytes, std::memory_order_relaxed);
 }
 void Exchange::expect(double ticket, Block block) {
   std::lock_guard<std::mutex> hold(lock);
@@ -44,7 +45,9 @@ static Exchange::Block takeFrom(std::unordered_map<uint64_t, Exchange::Block>& b
 }
 Exchange::Block Exchange::takeStaged(double id) {
   std::lock_guard<std::mutex> hold(lock);
-  return takeFrom(staged, id);
+  const Block block = takeFrom(staged, id);
+  if (block.bytes > 0) staging.fetch_sub(block.bytes, std::memory_order_relaxed);
+  return block;
 }
 Exchange::Block Exchange::takeExpected(double ticket) {
   std::lock_guard<std::mutex> hold(lock);

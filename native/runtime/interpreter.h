@@ -35,9 +35,12 @@ class Exchange {
   void expect(double ticket, Block block); // not owned
   Block takeStaged(double id);
   Block takeExpected(double ticket);
+  // Bytes of copies that wait for upload.
+  i64 stagedBytes() const { return staging.load(std::memory_order_relaxed); }
 
  private:
   std::mutex lock;
+  std::atomic<i64> staging{0};
   std::unordered_map<uint64_t, Block> staged, expected;
 };
 

@@ -1,11 +1,13 @@
 #include "memory.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
 #if defined(__linux__)
+#include <malloc.h>
 #include <sys/mman.h>
 #elif defined(_WIN32)
 #include <malloc.h>
@@ -25,6 +27,7 @@ constexpr int64_t zone = 64;            // bytes of red zone on each side
 constexpr unsigned char zoneByte = 0xA5, freshByte = 0xFF; // 0xFF…: NaN as float32 and float64, −1 as int32
 constexpr int64_t idleLimit = int64_t(256) << 20;
 constexpr int64_t hugePage = int64_t(2) << 20;
+constexpr int64_t mappedBytes = int64_t(1) << 20;
 
 // Classes: steps of 64 bytes up to 1 KiB, then four steps for each power of two: at most 25 % are wasted.
 constexpr int smallClasses = 16, classCount = smallClasses + 4 * 44;
@@ -48,6 +51,7 @@ struct Pool {
   Free* free[classCount] = {};
   int64_t live = 0, idle = 0;
   std::atomic<int64_t> refuse{0};
+  std::atomic<int64_t> held[2] = {}, limits[2] = {}, machine{INT64_MAX}; // in the pool, outside of it
   bool check = false;
 };
 
@@ -58,45 +62,103 @@ Pool& pool() {
   return *instance;
 }
 
+#if defined(__linux__)
+// Large blocks are mapped one by one: malloc would keep what is freed, where nobody counts it. At huge pages where that helps.
+void* map(int64_t bytes) {
+  const int64_t align = bytes >= 2 * hugePage ? hugePage : 0;
+  void* start = mmap(nullptr, size_t(bytes + align), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  if (!align) return start;
+  auto* from = static_cast<unsigned char*>(start);
+  const int64_t before = (align - int64_t(reinterpret_cast<uintptr_t>(from) % uint64_t(align))) % align;
+  if (before) munmap(from, size_t(before));
+  if (align - before) munmap(from + before + bytes, size_t(align - before));
+  madvise(from + before, size_t(bytes / hugePage * hugePage), MADV_HUGEPAGE);
+  return from + before;
+}
+#endif
+bool isMapped(int64_t bytes) {
+#if defined(__linux__)
+  return !GRADUS_PASS_THROUGH && bytes >= mappedBytes;
+#else
+  return bytes < 0;
+#endif
+}
 void* fromSystem(int64_t bytes) {
 #if defined(_WIN32)
   return _aligned_malloc(size_t(bytes), size_t(alignment));
 #else
-  void* block = nullptr;
-  const int64_t align = bytes >= 2 * hugePage ? hugePage : alignment;
-  if (posix_memalign(&block, size_t(align), size_t(bytes)) != 0) return nullptr;
 #if defined(__linux__)
-  if (align == hugePage) madvise(block, size_t(bytes / hugePage * hugePage), MADV_HUGEPAGE);
+  if (isMapped(bytes)) return map(bytes);
 #endif
-  return block;
+  void* block = nullptr;
+  return posix_memalign(&block, size_t(alignment), size_t(bytes)) == 0 ? block : nullptr;
 #endif
 }
-void toSystem(void* block) {
+void toSystem(void* block, int64_t bytes) {
 #if defined(_WIN32)
   _aligned_free(block);
 #else
+#if defined(__linux__)
+  if (isMapped(bytes)) {
+    munmap(block, size_t(bytes));
+    return;
+  }
+#endif
   std::free(block);
 #endif
 }
 
-void* takeClass(Pool& p, int c) {
-  {
-    std::lock_guard<std::mutex> hold(p.lock);
-    p.live += sizeOfClass(c);
-    if (Free* block = p.free[c]) {
+// Returns at least `wanted` idle bytes to the system, if there are so many; large blocks first.
+void release(Pool& p, int64_t wanted) {
+  while (wanted > 0) {
+    Free* block = nullptr;
+    int c = classCount - 1;
+    {
+      std::lock_guard<std::mutex> hold(p.lock);
+      while (c >= 0 && !p.free[c]) c--;
+      if (c < 0) return;
+      block = p.free[c];
       p.free[c] = block->next;
       p.idle -= sizeOfClass(c);
+    }
+    toSystem(block, sizeOfClass(c));
+    wanted -= sizeOfClass(c);
+  }
+}
+
+int64_t limitOfAll(const Pool& p) { return std::max({p.limits[0].load(), p.limits[1].load(), p.machine.load()}); }
+
+// How far a new block would exceed the limit. Under the lock.
+int64_t excess(const Pool& p, int64_t size) { return p.live + p.idle + p.held[1].load() + size - limitOfAll(p); }
+
+void* takeClass(Pool& p, int c) {
+  const int64_t size = sizeOfClass(c);
+  int64_t over = 0;
+  {
+    std::lock_guard<std::mutex> hold(p.lock);
+    if (Free* block = p.free[c]) {
+      p.free[c] = block->next;
+      p.idle -= size;
+      p.live += size;
       return block;
     }
+    over = excess(p, size);
   }
-  void* block = fromSystem(sizeOfClass(c));
+  release(p, over);
+  {
+    std::lock_guard<std::mutex> hold(p.lock);
+    if (excess(p, size) > 0) return nullptr;
+    p.live += size;
+  }
+  void* block = fromSystem(size);
   if (!block) {
     trim();
-    block = fromSystem(sizeOfClass(c));
+    block = fromSystem(size);
   }
   if (!block) {
     std::lock_guard<std::mutex> hold(p.lock);
-    p.live -= sizeOfClass(c);
+    p.live -= size;
   }
   return block;
 }
@@ -127,7 +189,9 @@ void give(void* block, int64_t bytes) noexcept {
   {
     std::lock_guard<std::mutex> hold(p.lock);
     p.live -= sizeOfClass(c);
-    if (!GRADUS_PASS_THROUGH && p.idle + sizeOfClass(c) <= idleLimit) {
+    // Near the limit blocks are given back: what is kept for one size is in the way of another.
+    const bool roomy = excess(p, 0) <= -(limitOfAll(p) / 8);
+    if (!GRADUS_PASS_THROUGH && roomy && p.idle + sizeOfClass(c) <= idleLimit) {
       auto* node = static_cast<Free*>(block);
       node->next = p.free[c];
       p.free[c] = node;
@@ -135,24 +199,14 @@ void give(void* block, int64_t bytes) noexcept {
       return;
     }
   }
-  toSystem(block);
+  toSystem(block, sizeOfClass(c));
 }
 
 void trim() noexcept {
-  Pool& p = pool();
-  Free* lists[classCount];
-  {
-    std::lock_guard<std::mutex> hold(p.lock);
-    std::memcpy(lists, p.free, sizeof lists);
-    std::memset(p.free, 0, sizeof p.free);
-    p.idle = 0;
-  }
-  for (Free* list : lists)
-    while (list) {
-      Free* next = list->next;
-      toSystem(list);
-      list = next;
-    }
+  release(pool(), INT64_MAX);
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 Counts counts() noexcept {
@@ -160,6 +214,14 @@ Counts counts() noexcept {
   std::lock_guard<std::mutex> hold(p.lock);
   return {p.live, p.idle};
 }
+
+Account reserve(int64_t change, bool outside) noexcept {
+  Pool& p = pool();
+  const int64_t held = p.held[outside].fetch_add(change) + change, own = p.limits[outside].load();
+  return {held, own ? own : p.machine.load(), held + p.held[!outside].load(), limitOfAll(p)};
+}
+void limitTo(int64_t bytes, bool outside) noexcept { pool().limits[outside].store(bytes); }
+void limitProcess(int64_t bytes) noexcept { pool().machine.store(bytes); }
 
 void checkEverything() noexcept { pool().check = true; }
 bool checking() noexcept { return pool().check; }

@@ -45,6 +45,7 @@ void Stream::loop() {
     hold.lock();
     busy = false;
     costInFlight -= batch.cost;
+    bytesInFlight -= batch.bytes();
     changed.notify_all();
   }
 }
@@ -62,6 +63,7 @@ void Stream::submit(const double* words, i64 count, const double* slots, i64 slo
     if (!alone) {
       queue.push_back({{words, words + count}, {slots, slots + slotCount}, cost});
       costInFlight += cost;
+      bytesInFlight += queue.back().bytes();
     }
   }
   if (alone) {
@@ -87,9 +89,15 @@ void Stream::runInline(const double* words, i64 count, const double* slots, i64 
   changed.notify_all();
 }
 
-void Stream::waitBelow(double cost) {
+void Stream::waitBelow(i64 bytes) {
   std::unique_lock<std::mutex> hold(lock);
-  threads::sleep(changed, hold, [&] { return stop.load() || costInFlight <= cost || (queue.empty() && !busy); });
+  const auto low = [&] { return bytesInFlight + interpreter.exchange.stagedBytes() <= bytes; };
+  threads::sleep(changed, hold, [&] { return stop.load() || (queue.empty() && !busy) || low(); });
+}
+
+i64 Stream::queued() {
+  std::lock_guard<std::mutex> hold(lock);
+  return bytesInFlight + interpreter.exchange.stagedBytes();
 }
 
 double Stream::inFlight() {

@@ -19,8 +19,10 @@ class Stream {
   void submit(const double* words, i64 count, const double* slots, i64 slotCount, double cost);
   // Waits for what was submitted, then runs the records on this thread.
   void runInline(const double* words, i64 count, const double* slots, i64 slotCount);
-  // Waits until no more than `cost` is under way.
-  void waitBelow(double cost);
+  // Waits until no more than so many bytes are queued.
+  void waitBelow(i64 bytes);
+  // Bytes of records, and of copies for upload, that wait to be executed.
+  i64 queued();
   // Estimated nanoseconds of submitted work that has not been executed.
   double inFlight();
   // Ends the stream: no more records, the running one finishes, the thread is joined. Later calls do nothing.
@@ -29,7 +31,11 @@ class Stream {
   Interpreter& state() { return interpreter; }
 
  private:
-  struct Batch { std::vector<double> words, slots; double cost; };
+  struct Batch {
+    std::vector<double> words, slots;
+    double cost;
+    i64 bytes() const { return i64((words.size() + slots.size()) * sizeof(double)); }
+  };
   static void threadMain(void* self);
   void loop();
 
@@ -42,6 +48,7 @@ class Stream {
   std::deque<Batch> queue;
   bool busy = false;        // somebody is executing: the thread, or an inline caller
   double costInFlight = 0;
+  i64 bytesInFlight = 0;
   void* thread = nullptr;
   bool threadTried = false;
 };

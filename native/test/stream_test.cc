@@ -71,10 +71,12 @@ void waitsBelow() {
   submit(stream, opening(50000), 0);
   for (int i = 0; i < 50; i++) {
     submit(stream, program(addOne(0, 50000)), 10);
-    stream.waitBelow(100);
-    CHECK(stream.inFlight() <= 100);
+    stream.waitBelow(1000);
+    CHECK(stream.queued() <= 1000);
   }
   stream.waitBelow(0);
+  CHECK_EQUAL(stream.queued(), 0);
+  CHECK(stream.inFlight() == 0);
   CHECK(readNow(stream, 50000)[49999] == 50);
 }
 

@@ -1,0 +1,225 @@
+// What memory is counted, bounded and given back: in loops that never yield, at the limit, across workers, in containers.
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type Accounts, localAccounts } from '../lib/runtime/account.js'
+import type { Executor } from '../lib/runtime/executor.js'
+import { Stream } from '../lib/runtime/stream.js'
+import { devices, hasNative } from './harness/devices.js'
+import { runNode } from './harness/process.js'
+
+/** A stream whose executor only counts what it is asked. */
+function counting(queued: () => number) {
+  const calls = { submit: 0, wait: 0 }
+  const none = () => {}
+  const executor: Executor = {
+    stage: () => true,
+    expect: none,
+    submit: () => calls.submit++,
+    run: none,
+    drain: () => new Float64Array(0),
+    inFlight: () => 1e12,
+    queued,
+    waitBelow: () => calls.wait++,
+    counts: () => [0, 0],
+    hold: none,
+    close: none,
+  }
+  const accounts: Accounts = localAccounts(2 ** 50)
+  return { calls, stream: new Stream('native', () => executor, { eager: false, debug: false, accounts }) }
+}
+
+test('a command is handed over however long it takes; only bytes that are queued already make a program wait', () => {
+  let bytes = 0
+  const { calls, stream } = counting(() => bytes)
+  const x = stream.heap.allocate('test', 'float32', 1e9)
+  const operand = { storage: x, offset: 0, dims: [1e9], steps: [1] }
+  for (let i = 0; i < 10; i++) stream.k.copy(operand, operand)
+  expect(calls).toEqual({ submit: 10, wait: 0 })
+  bytes = 1e9
+  stream.k.copy(operand, operand)
+  expect(calls).toEqual({ submit: 11, wait: 1 })
+})
+
+describe.each(devices)('%s', device => {
+  const run = (program: string, env = {}) => runNode(`gradus.setDevice('${device}')\n${program}`, env)
+
+  test('uploads that are dropped in a loop without a turn do not pile up', () => {
+    const program = `
+      const values = new Float32Array(150_000)
+      let most = 0, warnings = 0
+      process.on('warning', w => { if (w.code === 'GRADUS_W_BACKPRESSURE') warnings++ })
+      for (let i = 0; i < 500; i++) {
+        gradus.tidy(() => { gradus.tensor(values) })
+        most = Math.max(most, gradus.memory().${device}.queuedBytes)
+      }
+      await gradus.synchronize()
+      console.log(most > 0, most < 100e6, warnings < 2, gradus.memory().${device}.queuedBytes)`
+    expect(run(program).out).toBe('true true true 0')
+  })
+
+  test('what is dropped is found at the limit, in a loop that yields and in one that does not', () => {
+    const program = `
+      gradus.setMemoryLimit('${device}', 200e6)
+      const values = new Float32Array(4e6)
+      for (let i = 0; i < 100; i++) {
+        gradus.tensor(values)
+        if (i < 50) await new Promise(resolve => setImmediate(resolve))
+      }
+      const x = gradus.ones([1e6])
+      for (let i = 0; i < 200; i++) x.add(i)
+      console.log('done')`
+    expect(run(program)).toMatchObject({ out: 'done', status: 0 })
+  })
+
+  test('small tensors that are dropped by the hundred thousand are given back', () => {
+    const program = `
+      let most = 0
+      const x = gradus.ones([1500])
+      for (let i = 0; i < 60_000; i++) {
+        x.add(1)
+        if (i % 1000 === 0) most = Math.max(most, gradus.memory().${device}.bytes)
+      }
+      console.log(most < 180e6 ? 'bounded' : most)` // 360 MB were made
+    expect(run(program).out).toBe('bounded')
+  })
+
+  test('a limit that nothing can be freed for is an error that says what to do', () => {
+    const program = `
+      gradus.setMemoryLimit('${device}', 50e6)
+      const kept = []
+      try { for (;;) kept.push(gradus.ones([1e6])) } catch (e) { console.log(e.name, kept.length, e.message) }`
+    const found = run(program).out
+    expect(found).toMatch(
+      /^MemoryError 12 ones: 4000000 bytes more would exceed the limit of 50000000 \(48000000 in use\)/,
+    )
+    expect(found).toMatch(/Hint: dispose tensors/)
+  })
+
+  test('a full stack, wherever it is met, leaves nothing half done', () => {
+    const program = `
+      const w = gradus.ones([3]).requiresGrad_(), optimizer = new gradus.optim.Adam([w])
+      const ops = [
+        () => gradus.ones([4]).add(1),
+        () => gradus.ones([3], { requiresGrad: true }).square().sum().backward(),
+        () => gradus.ones([2]).exp().dataSync(),
+        () => gradus.tensor([1, 2, 3]).mul(2),
+        () => gradus.tidy(() => gradus.ones([4]).add(1).sum()),
+        () => { w.grad = gradus.ones([3]); optimizer.step() },
+        () => gradus.ones([64, 64]).matmul(gradus.ones([64, 64])).softmax(),
+      ]
+      const settle = async () => {
+        await gradus.synchronize()
+        for (let i = 0; i < 4; i++) { gc(); await new Promise(resolve => setTimeout(resolve, 5)) }
+        await gradus.synchronize()
+      }
+      for (const op of ops) op()
+      await settle()
+      const before = gradus.memory().${device}.tensors
+      const at = (depth, fn) => (depth === 0 ? fn() : at(depth - 1, fn))
+      const tries = (depth, op) => {
+        try { at(depth, op); return true } catch (e) { if (!(e instanceof RangeError)) throw e; return false }
+      }
+      let fine = 0, full = 0
+      for (const op of ops) {
+        let low = 0, high = 20000
+        while (high - low > 1) tries((low + high) >> 1, op) ? (low = (low + high) >> 1) : (high = (low + high) >> 1)
+        for (let d = low - 20; d < low + 120; d++) tries(d, op) ? fine++ : full++
+      }
+      await settle()
+      console.log(fine > 0, full > 0, gradus.memory().${device}.tensors - before, gradus.memory().${device}.queuedBytes)
+      console.log(await gradus.ones([5]).sum().item())`
+    const result = runNode(`gradus.setDevice('${device}')\n${program}`, {}, ['--stack-size=300'])
+    expect(result).toMatchObject({ out: 'true true 0 0\n5', status: 0 })
+  })
+})
+
+test('on js without weak references, the error at the limit says when dropped tensors are found', () => {
+  const program = `
+    gradus.setDevice('js')
+    gradus.setMemoryLimit('js', 50e6)
+    try { for (;;) gradus.ones([1e6]) } catch (e) { console.log(e.message) }`
+  const { out } = runNode(program, { GRADUS_NATIVE_PATH: '/nonexistent/gradus.node' })
+  expect(out).toMatch(/Hint: what is dropped is only found when the program yields/)
+})
+
+describe.skipIf(!hasNative)('the process', () => {
+  test('has one limit: what a worker holds counts in the main thread, until the worker ends', () => {
+    const program = `
+      const { Worker } = await import('node:worker_threads')
+      gradus.setMemoryLimit('native', 100e6)
+      const code = \`import { parentPort } from 'node:worker_threads'
+        const g = await import('\${new URL('./dist/index.js', 'file://' + process.cwd() + '/')}')
+        globalThis.kept = g.ones([15e6])
+        await g.synchronize()
+        parentPort.postMessage(g.memory().native.limit)
+        setInterval(() => {}, 1000)\`
+      const worker = new Worker(code, { eval: true })
+      console.log(await new Promise(resolve => worker.once('message', resolve)))
+      try { gradus.ones([15e6]) } catch (e) { console.log(e.name) }
+      await worker.terminate()
+      console.log(await gradus.ones([15e6]).sum().item())`
+    expect(runNode(program).out).toBe('100000000\nMemoryError\n15000000')
+  })
+
+  test('refuses memory that others could change or shrink', () => {
+    const program = `
+      const { createRequire } = await import('node:module')
+      const addon = createRequire(process.cwd() + '/')(gradus.systemReport().native.path)
+      const stream = new addon.Stream('baseline', () => {})
+      const shared = new Float64Array(new SharedArrayBuffer(64))
+      const resizable = new Float64Array(new ArrayBuffer(64, { maxByteLength: 128 }))
+      const own = new Float64Array(8)
+      for (const memory of [shared, resizable])
+        for (const use of [
+          () => stream.run(memory, 0, own), () => stream.submit(own, 0, memory, 0), () => stream.expect(1, memory),
+          () => stream.stage(1, memory, true)])
+          try { use(); console.log('taken') } catch (e) { if (!/neither shared nor resizable/.test(e.message)) console.log(e) }
+      console.log(stream.stage(1, shared, false), stream.stage(2, resizable, false), stream.stage(3, own, true))`
+    expect(runNode(program).out).toBe('true true true')
+  })
+})
+
+/** Where a control group of memory can be made: version 1 or 2 of Linux, as root. */
+const groups = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup']
+  .map(root => ({ root, file: root.endsWith('memory') ? 'memory.limit_in_bytes' : 'memory.max' }))
+  .filter(({ root, file }) => {
+    const folder = `${root}/gradus-${process.pid}`
+    try {
+      mkdirSync(folder)
+      const usable = existsSync(`${folder}/${file}`)
+      rmdirSync(folder)
+      return usable
+    } catch {
+      return false
+    }
+  })
+const group = groups[0]
+
+describe.skipIf(!hasNative || !group)('a container (skipped where no control group can be made)', () => {
+  const folder = `${group?.root}/gradus-${process.pid}`
+  afterAll(() => rmdirSync(folder))
+
+  test.each([256, 400, 512])('of %s MB: attention over many lengths stays within it', megabytes => {
+    if (!existsSync(folder)) mkdirSync(folder)
+    writeFileSync(`${folder}/${group.file}`, String(megabytes * 2 ** 20))
+    // The process enters the group before it loads anything that looks at the limit.
+    const program = `
+      const { writeFileSync } = await import('node:fs')
+      const { limit } = gradus.memory().native ?? (gradus.ones([1]), gradus.memory().native)
+      const g = new gradus.Generator(1)
+      let steps = 0
+      for (let i = 0; i < 30; i++) {
+        const n = 100 + ((i * 137) % 400)
+        gradus.tidy(() => {
+          const [q, k, v] = [0, 1, 2].map(() => gradus.randn([8, n, 64], { generator: g }).requiresGrad_())
+          q.matmul(k.transpose()).mul(0.125).softmax().matmul(v).square().mean().backward()
+        })
+        await gradus.synchronize()
+        steps++
+      }
+      console.log(steps, limit < ${megabytes} * 2 ** 20)`
+    const enter = `import { writeFileSync } from 'node:fs'; writeFileSync('${folder}/cgroup.procs', String(process.pid))`
+    const result = runNode(program, {}, ['--import', `data:text/javascript,${encodeURIComponent(enter)}`])
+    expect(result).toMatchObject({ out: '30 true', status: 0, signal: null })
+  })
+})
