@@ -144,6 +144,17 @@ function filled(op: string, shape: Shape, value: unknown, options: CreateOptions
   return made(op, shape, dtype, options, (stream, y) => stream.k.fill(whole(y), v))
 }
 
+/** A shape as in PyTorch, size by size: `zeros(2, 3)`. */
+type Sizes<O> = [size: number, ...sizes: number[]] | [size: number, ...sizesAndOptions: [...number[], O]]
+
+/** A shape or its sizes, and options behind. What they are is checked later. */
+function shapeAndOptions([first, ...rest]: unknown[]): [Shape, CreateOptions] {
+  const sizes = typeof first === 'number' ? [first] : undefined
+  while (sizes && typeof rest[0] === 'number') sizes.push(rest.shift() as number)
+  const [options = {}] = rest
+  return [sizes ?? (first as Shape), options as CreateOptions]
+}
+
 /** A tensor of one value. */
 export function full<V extends number | boolean, D extends DType = OfValues<V>, S extends Shape = Shape>(
   shape: NoInfer<S>,
@@ -152,18 +163,24 @@ export function full<V extends number | boolean, D extends DType = OfValues<V>, 
 ): Tensor<NoInfer<D>, S> {
   return filled('full', shape, value, options)
 }
-/** A tensor of zeros. */
+/** A tensor of zeros: `zeros([2, 3])`, or `zeros(2, 3)`. */
 export function zeros<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
-  options: CreateOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+  options?: CreateOptions<D>,
+): Tensor<NoInfer<D>, S>
+export function zeros<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<NoInfer<D>>
+export function zeros(...given: unknown[]): Made {
+  const [shape, options] = shapeAndOptions(given)
   return filled('zeros', shape, 0, options)
 }
-/** A tensor of ones. */
+/** A tensor of ones: `ones([2, 3])`, or `ones(2, 3)`. */
 export function ones<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
-  options: CreateOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+  options?: CreateOptions<D>,
+): Tensor<NoInfer<D>, S>
+export function ones<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<NoInfer<D>>
+export function ones(...given: unknown[]): Made {
+  const [shape, options] = shapeAndOptions(given)
   return filled('ones', shape, 1, options)
 }
 
@@ -278,11 +295,14 @@ function uniformly(op: string, shape: Shape, low: number, high: number, options:
     throw new OptionError(op, `low must not be above high, got ${low} and ${high}`)
   return drawn(op, shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, low, high, seed, offset))
 }
-/** Uniform random numbers in [0, 1). */
+/** Uniform random numbers in [0, 1): `rand([2, 3])`, or `rand(2, 3)`. */
 export function rand<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
-  options: RandomOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+  options?: RandomOptions<D>,
+): Tensor<NoInfer<D>, S>
+export function rand<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<NoInfer<D>>
+export function rand(...given: unknown[]): Made {
+  const [shape, options] = shapeAndOptions(given)
   return uniformly('rand', shape, 0, 1, options)
 }
 /** Uniform random numbers in [low, high). */
@@ -303,11 +323,14 @@ function normally(op: string, shape: Shape, mean: number, deviation: number, opt
     stream.k.normal(y, mean, deviation, seed, offset),
   )
 }
-/** Normal random numbers with mean 0 and standard deviation 1. */
+/** Normal random numbers with mean 0 and standard deviation 1: `randn([2, 3])`, or `randn(2, 3)`. */
 export function randn<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
-  options: RandomOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+  options?: RandomOptions<D>,
+): Tensor<NoInfer<D>, S>
+export function randn<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<NoInfer<D>>
+export function randn(...given: unknown[]): Made {
+  const [shape, options] = shapeAndOptions(given)
   return normally('randn', shape, 0, 1, options)
 }
 /** Normal random numbers with the given mean and standard deviation. */
@@ -326,8 +349,13 @@ export function randint<D extends DType = 'int32', S extends Shape = Shape>(
   high: number,
   options: RandomOptions<D> = {},
 ): Tensor<NoInfer<D>, S> {
+  if (Array.isArray(low) || Array.isArray(high))
+    throw new OptionError('randint', 'expected the shape first, then low and high', 'as in randint([2, 3], 0, 10)')
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
-    throw new OptionError('randint', `low and high must be whole numbers with low < high, got ${low} and ${high}`)
+    throw new OptionError(
+      'randint',
+      `low and high must be whole numbers with low < high, got ${describe(low)} and ${describe(high)}`,
+    )
   element('randint', low, 'int32')
   element('randint', high - 1, 'int32')
   return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) =>

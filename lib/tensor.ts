@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Edge, isNode, Leaf } from './autograd/graph.js'
 import { type AnyDType, type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
-import { describe, GradientError, ShapeError, StateError } from './errors.js'
+import { describe, GradientError, OptionError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
 import { headline, printed } from './print.js'
 import type { Device } from './runtime/device.js'
-import type { Storage } from './runtime/storage.js'
+import { Storage } from './runtime/storage.js'
 import { enter, keep } from './scope.js'
 import { format, isContiguous, type Shape, sameShape, sizeOf, stridesOf } from './shape.js'
 
@@ -35,10 +35,12 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   edge: Edge | undefined
 
   /** @internal Tensors are made by `tensor()`, `zeros()` and the like, and by operations. */
-  constructor(storage: Storage, dims: S, steps: readonly number[] = stridesOf(dims), offset = 0) {
+  constructor(storage: Storage, dims: S, steps?: readonly number[], offset = 0) {
+    if (!(storage instanceof Storage))
+      throw new OptionError('Tensor', 'tensors are made by functions', 'use tensor([1, 2])')
     this.buffer = storage
     this.dims = dims
-    this.steps = steps
+    this.steps = steps ?? stridesOf(dims)
     this.offset = offset
     enter(this as unknown as Tensor)
   }
@@ -52,10 +54,10 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   checkAlive(op: string): void {
     const by = this.disposer
     if (by === undefined) return
-    const made = this.edge !== undefined && isNode(this.edge) ? `, made by ${this.edge.rule.name},` : ''
+    const source = this.buffer.stream.heap.madeBy(this.buffer)
     throw new StateError(
       op,
-      `a ${this.dtype} tensor of shape ${format(this.dims)}${made} was disposed by ${by}`,
+      `a ${this.dtype} tensor of shape ${format(this.dims)}${source ? `, made by ${source},` : ''} was disposed by ${by}`,
       insteadOf[by] ?? 'dispose it later, or use a clone()',
     )
   }

@@ -138,7 +138,7 @@ describe.each(devices)('%s', device => {
           t.dispose()
           return t
         },
-        /a float32 tensor of shape \[2, 2\] was disposed by dispose\(\)\. Hint: dispose it later, or use a clone/,
+        /a float32 tensor of shape \[2, 2\], made by ones, was disposed by dispose\(\)\. Hint: dispose it later, or use a clone/,
       ],
       [
         'using',

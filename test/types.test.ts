@@ -5,10 +5,10 @@ import { add, arange, eye, full, nn, randint, type Tensor, tensor, where, zeros 
 test('wrong calls do not compile', () => {
   const x = zeros([2])
   const refused = () => {
-    // @ts-expect-error a shape must be an array
-    zeros(3)
-    // @ts-expect-error of numbers
+    // @ts-expect-error sizes are numbers
     zeros('3')
+    // @ts-expect-error options come last
+    zeros(2, { dtype: 'int32' }, 3)
     // @ts-expect-error no such method
     x.rleu()
     // @ts-expect-error the axis is a number

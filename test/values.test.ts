@@ -3,20 +3,34 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import {
   arange,
+  concat,
   type Data,
   data,
   dense,
+  eye,
+  full,
   GradientError,
   GradusError,
+  keep,
+  linspace,
   memory,
   noGrad,
+  normal,
   ones,
+  onesLike,
+  rand,
+  randint,
+  randn,
   ShapeError,
   sequential,
-  type Tensor,
+  stack,
+  Tensor,
   tensor,
+  tidy,
+  uniform,
   type Values,
   zeros,
+  zerosLike,
 } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
@@ -343,6 +357,141 @@ describe.each(devices)('%s', device => {
     await model.fit(inputs, targets, { epochs: 1, verbose: 0 })
     expect(await model.evaluate(inputs, targets)).toHaveProperty('loss')
     expect((await model.predict(inputs)).dtype).toBe('float32')
+  })
+})
+
+describe('creators', () => {
+  const makers = { zeros, ones, rand, randn }
+  test.each(Object.entries(makers) as [string, typeof zeros][])(
+    '%s takes sizes one by one, as in PyTorch',
+    (_, make) => {
+      expect(make(3).shape).toEqual([3])
+      expect(make(2, 3).shape).toEqual([2, 3])
+      expect(make(2, 3, { dtype: 'float64', device: 'js' }).dtype).toBe('float64')
+      expect(make([], { device: 'js' }).shape).toEqual([])
+      expect(make(0, { device: 'js' }).shape).toEqual([0])
+    },
+  )
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['zeros()', () => Reflect.apply(zeros, null, []), /zeros: expected a shape \(an array of sizes\), got undefined/],
+    ['zeros(null)', () => zeros(null as never), /zeros: expected a shape .*, got null/],
+    ['zeros("3")', () => zeros('3' as never), /zeros: expected a shape .*, got '3'/],
+    ['zeros(2, "3")', () => zeros(2, '3' as never), /zeros: options must be an object, got '3'/],
+    ['zeros(2, -3)', () => zeros(2, -3), /zeros: sizes must be whole numbers of at least 0/],
+    ['zeros([2], null)', () => zeros([2], null as never), /zeros: options must be an object, got null/],
+    ['zeros({ dtype })', () => zeros({ dtype: 'int32' } as never), /zeros: expected a shape/],
+    ['zeros of a typed array', () => zeros(new Int32Array(2) as never), /zeros: expected a shape .*, got a Int32Array/],
+    [
+      'randint(0, 10, [3])',
+      () => randint(0 as never, 10, [3] as never),
+      /randint: expected the shape first.*as in randint\(\[2, 3\], 0, 10\)/,
+    ],
+    [
+      'randint(10, [3])',
+      () => randint(10 as never, [3] as never, undefined as never),
+      /randint: expected the shape first/,
+    ],
+    ['arange()', () => Reflect.apply(arange, null, []), /arange: end must be a finite number, got undefined/],
+    [
+      'new Tensor([1])',
+      () => Reflect.construct(Tensor, [[1]]),
+      /Tensor: tensors are made by functions. Hint: use tensor/,
+    ],
+  ])('%s', (_, run, message) => {
+    expect(run).toThrow(message)
+    expect(run).toThrow(GradusError)
+  })
+
+  // What no creator may answer with a raw TypeError.
+  const odd: unknown[] = [
+    undefined,
+    null,
+    Number.NaN,
+    -1,
+    0.5,
+    1e300,
+    2n,
+    '3',
+    true,
+    Symbol('s'),
+    [],
+    {},
+    [null],
+    [[2]],
+    () => 1,
+    new Date(0),
+    new Map(),
+    new Proxy({}, {}),
+    Object.create(null),
+    zeros([2]),
+    { dtype: 'int32' },
+    { device: 'gpu' },
+    { generator: 1 },
+    new Int32Array(2),
+  ]
+  const all = {
+    arange,
+    eye,
+    full,
+    linspace,
+    normal,
+    ones,
+    onesLike,
+    rand,
+    randint,
+    randn,
+    tensor,
+    uniform,
+    zeros,
+    zerosLike,
+    keep,
+    tidy,
+    noGrad,
+    TensorDataset: (...args: never[]) => new data.TensorDataset(...args),
+    parseIdx: data.parseIdx,
+    concat,
+    stack,
+  }
+  test.each(Object.entries(all))('%s answers whatever it is given', (_, make) => {
+    for (const a of odd)
+      for (const b of odd)
+        for (const rest of [[], [b], [b, a], [[2], b], [[2], 0, b]]) {
+          try {
+            const y: unknown = Reflect.apply(make, null, [a, ...rest])
+            if (y instanceof Tensor) y.dispose()
+          } catch (error) {
+            if (!(error instanceof GradusError)) throw error
+          }
+        }
+  })
+
+  const methods = [
+    'requiresGrad_',
+    'detach',
+    'data',
+    'dataSync',
+    'item',
+    'itemSync',
+    'toArray',
+    'toArraySync',
+    'to',
+    'backward',
+    'clone',
+    'contiguous',
+    'cast',
+  ] as const
+  test.each(methods)('x.%s answers whatever it is given', async name => {
+    for (const a of odd) {
+      const x = ones([1])
+      try {
+        await Reflect.apply(x[name], x, [a])
+      } catch (error) {
+        if (!(error instanceof GradusError)) throw error
+      }
+    }
+    const x = ones([1]).requiresGrad_()
+    for (const a of odd) if (a !== null) expect(() => Reflect.set(x, 'grad', a)).toThrow(GradusError)
   })
 })
 

@@ -230,6 +230,12 @@ export class Heap {
       if (this.sizes[slot] >= 0) yield { bytes: this.sizes[slot], source: sourceText(this.sources[slot]) }
   }
 
+  /** What made a storage, also after it was freed, until another takes its place. */
+  madeBy({ slot, generation }: Storage): string | undefined {
+    const last = this.sizes[slot] < 0 ? this.generations[slot] - 1 : this.generations[slot]
+    return last === generation ? sourceText(this.sources[slot]) : undefined
+  }
+
   close(): void {
     this.accounts.reserve(-this.reported, this.outside)
     this.reported = 0
