@@ -6,5 +6,6 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--expose-gc'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

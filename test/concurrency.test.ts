@@ -85,12 +85,45 @@ describe.each(devices)('%s', device => {
 
   test('timers have their turn while small work is awaited', async () => {
     const x = ones([4], { device })
+    let fired = false
+    setTimeout(() => {
+      fired = true
+    }, 1)
+    for (let i = 0; i < 1e6 && !fired; i++) await x.sum().item()
+    expect(fired).toBe(true)
+  })
+
+  test('a timer that was set before a long operation fires before it is done', async () => {
+    const a = ones([device === 'js' ? 256 : 2048, 2048], { device })
+    const order: string[] = []
+    setTimeout(() => order.push('timer'), 1)
+    const product = a.matmul(a.transpose())
+    order.push('issued')
+    await product.data()
+    order.push('done')
+    expect(order).toEqual(['issued', 'timer', 'done'])
+  })
+
+  test('training gives the event loop a turn in every epoch, however small its steps', async () => {
+    const model = sequential([dense(2, { inputShape: [2] }), dense(1)], { device })
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
+    const [x, y] = [zeros([4, 2], { device }), zeros([4, 1], { device })]
     let turns = 0
-    const timer = setInterval(() => turns++, 1)
-    const end = performance.now() + 150
-    while (performance.now() < end) await x.sum().item()
-    clearInterval(timer)
-    expect(turns).toBeGreaterThan(3)
+    let training = true
+    const count = () => {
+      turns++
+      if (training) setImmediate(count)
+    }
+    setImmediate(count)
+    for (const work of [
+      () => model.fit(x, y, { epochs: 50, verbose: 0 }),
+      () => model.predict(zeros([50, 2], { device }), { batchSize: 1 }),
+    ]) {
+      turns = 0
+      await work()
+      expect(turns).toBeGreaterThanOrEqual(40)
+    }
+    training = false
   })
 
   test('a timer can abort the training of a tiny model', async () => {

@@ -55,7 +55,7 @@ describe.each(devices)('%s', device => {
     let t: Tensor = ones([256, 256], { device })
     const start = executedRecords()
     for (let i = 0; i < 40; i++) t = t.matmul(t).mul(1 / 256)
-    const until = performance.now() + 2000
+    const until = performance.now() + 50_000 // a machine may be busy
     while (executedRecords() === start && performance.now() < until); // no await: the event loop stands still
     expect(executedRecords()).toBeGreaterThan(start)
     await t.data()
@@ -167,6 +167,7 @@ describe.skipIf(!hasNative)('native process', () => {
 
   test.each([
     { GRADUS_SYNC: '1' },
+    { GRADUS_SYNC: 'false', GRADUS_DEBUG: 'off' },
     { GRADUS_CHECK: '1' },
     { GRADUS_NUM_THREADS: '1' },
     { OMP_NUM_THREADS: '3,1' },
@@ -196,8 +197,13 @@ describe.skipIf(!hasNative)('native process', () => {
     )
     expect(runNode(use, { GRADUS_ISA: 'mmx' }).out).toMatch(/GRADUS_ISA: unknown value 'mmx'. Hint: use baseline, avx2/)
     expect(runNode(use, { GRADUS_NUM_THREADS: 'two' }).out).toMatch(
-      /GRADUS_NUM_THREADS: expected a whole number above 0/,
+      /GRADUS_NUM_THREADS: expected a whole number from 1 to 1024, got 'two'/,
     )
+    for (const value of ['2147483648', '99999999999999999999'])
+      for (const name of ['GRADUS_NUM_THREADS', 'OMP_NUM_THREADS'])
+        expect(runNode(use, { [name]: value }).out).toMatch(new RegExp(`^${name}: expected .*1024`))
+    expect(runNode(use, { GRADUS_SYNC: 'maybe' }).out).toMatch(/GRADUS_SYNC: unknown value 'maybe'. Hint: use 1 or 0/)
+    expect(runNode(use, { GRADUS_FAIL_ALLOC: '1e3' }).out).toMatch(/GRADUS_FAIL_ALLOC: expected a whole number from 1/)
   })
 
   test('equal bits for any number of threads', () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { checkOptions, OptionError } from '../errors.js'
 import { checkCount } from '../nn/module.js'
 import { defaultGenerator, type Generator, generatorOr } from '../random.js'
@@ -75,7 +76,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
     const order = this.order()
     const marks: Promise<unknown>[] = []
     for (let i = 0; i < this.length; i++) {
-      if (marks.length >= ahead) await marks.shift()
+      if (marks.length >= ahead) await turnAfter(marks.shift())
       const batch = await this.dataset.batch(order.subarray(i * this.batchSize, (i + 1) * this.batchSize))
       try {
         yield batch
@@ -84,8 +85,14 @@ export class Loader implements AsyncIterable<Tensor[]> {
       }
       marks.push(finished())
     }
-    await Promise.all(marks)
+    await turnAfter(Promise.all(marks))
   }
+}
+
+/** Waits, and then lets timers and requests have their turn: work that is done at once would keep the loop to itself. */
+async function turnAfter(work: Promise<unknown> | undefined): Promise<void> {
+  await work
+  await setImmediate()
 }
 
 /** Resolves when all work issued so far is done; frees what was collected in the meantime. Failures wait for a read. */

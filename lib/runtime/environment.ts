@@ -9,21 +9,41 @@ function choice<T extends string>(name: string, known: readonly T[]): T | undefi
   throw new OptionError(name, `unknown value '${value}'`, `use ${known.join(', ')}`)
 }
 
-function positive(name: string): number | undefined {
+const mostThreads = 1024
+
+function count(name: string, most: number): number | undefined {
   const value = process.env[name]
   if (!value) return undefined
-  if (/^[1-9]\d*$/.test(value)) return Number(value)
-  throw new OptionError(name, `expected a whole number above 0, got '${value}'`)
+  if (/^[1-9]\d*$/.test(value) && Number(value) <= most) return Number(value)
+  throw new OptionError(name, `expected a whole number from 1 to ${most}, got '${value}'`)
 }
 
 /** A number for other software too, which may hold a list or a word: the first number counts, or nothing. */
 function openMpThreads(): number | undefined {
-  const number = Number.parseInt(process.env['OMP_NUM_THREADS'] ?? '', 10)
+  const name = 'OMP_NUM_THREADS'
+  const number = Number.parseInt(process.env[name] ?? '', 10)
+  if (number > mostThreads)
+    throw new OptionError(name, `expected at most ${mostThreads} threads, got '${process.env[name]}'`)
   return number > 0 ? number : undefined
 }
 
-const flag = (name: string): boolean =>
-  process.env[name] !== undefined && process.env[name] !== '0' && process.env[name] !== ''
+const flags: Readonly<Record<string, boolean>> = {
+  1: true,
+  true: true,
+  yes: true,
+  on: true,
+  0: false,
+  false: false,
+  no: false,
+  off: false,
+}
+
+function flag(name: string): boolean {
+  const value = process.env[name]
+  if (!value) return false
+  if (Object.hasOwn(flags, value.toLowerCase())) return flags[value.toLowerCase()]
+  throw new OptionError(name, `unknown value '${value}'`, `use 1 or 0 (or ${Object.keys(flags).slice(2).join(', ')})`)
+}
 
 export interface Environment {
   /** `GRADUS_DEVICE`: the default device. */
@@ -45,7 +65,7 @@ export interface Environment {
 }
 
 export function readEnvironment(): Environment {
-  const own = positive('GRADUS_NUM_THREADS')
+  const own = count('GRADUS_NUM_THREADS', mostThreads)
   const openMp = openMpThreads()
   return {
     device: choice('GRADUS_DEVICE', ['native', 'js']),
@@ -58,7 +78,7 @@ export function readEnvironment(): Environment {
     sync: flag('GRADUS_SYNC'),
     check: flag('GRADUS_CHECK'),
     debug: flag('GRADUS_DEBUG'),
-    failAllocation: positive('GRADUS_FAIL_ALLOC'),
+    failAllocation: count('GRADUS_FAIL_ALLOC', Number.MAX_SAFE_INTEGER),
     nativePath: process.env['GRADUS_NATIVE_PATH'] ? resolve(process.env['GRADUS_NATIVE_PATH']) : undefined,
   }
 }
