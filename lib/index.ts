@@ -29,7 +29,7 @@ installWords(Tensor.prototype)
 declare module './tensor.js' {
   interface Tensor<D, S> {
     /** Computes the gradients of everything this tensor depends on, and adds them to `.grad`. See `backward`. */
-    backward(options?: BackwardOptions): void
+    backward(options?: BackwardOptions | Tensor): void
     /** A copy on another device, or this tensor if it is there. Blocks until the values are known. Gradients go back. */
     to(device: Device): Tensor<D, S>
     /** This tensor and others, one after the other along `axis`. See `concat`. */

@@ -45,7 +45,7 @@ function rescue(result: unknown, made: Set<Tensor>): void {
   }
 }
 
-function checkFunction(op: string, fn: unknown): void {
+export function checkFunction(op: string, fn: unknown): void {
   if (typeof fn !== 'function') throw new OptionError(op, `expected a function, got ${describe(fn)}`, 'write () => …')
 }
 

@@ -33,6 +33,8 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   private disposer: string | undefined = undefined
   /** @internal The place in the recorded graph; undefined: no gradient is wanted. */
   edge: Edge | undefined
+  /** @internal What ended the graph that it would belong to: an op without gradient, `noGrad`, `detach`. */
+  cut: string | undefined
 
   /** @internal Tensors are made by `tensor()`, `zeros()` and the like, and by operations. */
   constructor(storage: Storage, dims: S, steps?: readonly number[], offset = 0) {
@@ -199,7 +201,9 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
 
   /** The same values without history, sharing the storage. */
   detach(): Tensor<D, S> {
-    return this.alias(undefined)
+    const copy = this.alias(undefined)
+    copy.cut = this.edge ? 'detach' : this.cut
+    return copy
   }
 
   /** @internal Another tensor on the same storage. */

@@ -1,6 +1,6 @@
-import { GradientError } from '../errors.js'
+import { checkOptions, describe, GradientError, OptionError } from '../errors.js'
 import { checkTensor, type Gradient, record } from '../ops/define.js'
-import { noGrad, refusePromise } from '../scope.js'
+import { checkFunction, noGrad, refusePromise } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 
@@ -16,41 +16,57 @@ export interface CustomGradient {
 /**
  * An operation with a gradient of your own.
  *
- * @throws GradientError in backward, if the number or the shapes of the gradients do not fit.
+ * @throws GradientError in backward, if the gradients do not fit the inputs: their number, shapes, dtypes or devices.
  * @example
  * const straightThrough = customGrad({ forward: x => x.round(), backward: g => [g] })
  * const x = tensor([0.4, 1.6]).requiresGrad_()
  * straightThrough(x).sum().backward()
  * await x.grad.toArray() // [1, 1]
  */
-export function customGrad({
-  name = 'customGrad',
-  forward,
-  backward,
-}: CustomGradient): (...inputs: Tensor[]) => Tensor {
+export function customGrad(custom: CustomGradient): (...inputs: Tensor[]) => Tensor {
+  if (custom === null || typeof custom !== 'object')
+    throw new OptionError('customGrad', `expected { forward, backward }, got ${describe(custom)}`)
+  checkOptions('customGrad', custom, ['name', 'forward', 'backward'])
+  const { name = 'customGrad', forward, backward } = custom
+  checkFunction(`${name}: forward`, forward)
+  checkFunction(`${name}: backward`, backward)
   return (...inputs) => {
     inputs.forEach((x, i) => checkTensor(name, x, `argument ${i}`))
     const result = noGrad(() => refusePromise(name, forward(...inputs)))
-    const y = checkTensor(name, result, 'result')
-    const fresh = y.detach() // y may be anybody's
+    const fresh = checkTensor(name, result, 'the result').detach() // it may be anybody's
     const gradient: Gradient<null> = {
       name,
       saves: { inputs: inputs.map((_, i) => i), output: true },
-      grad: (g, saved) => {
-        const all = backward(g, saved)
-        if (!Array.isArray(all) || all.length !== inputs.length)
-          throw new GradientError(name, `backward must return ${inputs.length} gradients, one for each input`)
-        all.forEach((gi: Tensor | null, i) => {
-          if (gi && !sameShape(gi.shape, inputs[i].shape))
-            throw new GradientError(
-              name,
-              `gradient ${i} must have the shape ${format(inputs[i].shape)}, got ${format(gi.shape)}`,
-            )
-        })
-        return [...all]
-      },
+      grad: (g, saved, _, needs) => checkGradients(name, refusePromise(name, backward(g, saved)), saved.inputs, needs),
     }
     record(gradient, inputs, fresh, null)
     return fresh
   }
+}
+
+/** What a user's backward returned, if it fits the inputs. */
+function checkGradients(
+  name: string,
+  all: unknown,
+  inputs: readonly Tensor[],
+  needs: readonly boolean[],
+): (Tensor | null)[] {
+  if (!Array.isArray(all) || all.length !== inputs.length)
+    throw new GradientError(
+      name,
+      `backward must return ${inputs.length} gradients, one for each input, got ${describe(all)}`,
+      'write g => [g]; null stands for no gradient',
+    )
+  return all.map((g: Tensor | null, i) => {
+    if (g === null || !needs[i]) return null
+    const wrong = misfit(checkTensor(name, refusePromise(name, g), `gradient ${i}`), inputs[i])
+    if (wrong) throw new GradientError(name, `gradient ${i} must ${wrong}`, 'a gradient is like its input')
+    return g
+  })
+}
+
+function misfit(g: Tensor, x: Tensor): string | undefined {
+  if (!sameShape(g.dims, x.dims)) return `have the shape ${format(x.dims)}, got ${format(g.dims)}`
+  if (g.device !== x.device) return `be on ${x.device}, got one on ${g.device}`
+  return g.dtype === x.dtype ? undefined : `be ${x.dtype}, got ${g.dtype}`
 }

@@ -3,9 +3,10 @@ import { type Buf, isFloating } from '../dtype.js'
 import { checkOptions, GradientError } from '../errors.js'
 import { checkTensor } from '../ops/define.js'
 import { streamOf, withStream } from '../runtime/device.js'
+import { checkFunction, refusePromise } from '../scope.js'
 import { format, type Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { gradients } from './backward.js'
+import { gradients, listOf } from './backward.js'
 
 export interface GradcheckOptions {
   /** Step of the central differences, relative to the size of a value above 1. Default: 1e-6. */
@@ -78,7 +79,7 @@ function analytic(fn: Fn, args: readonly Argument[]): (Buf | null)[] {
 }
 
 function checkResult(y: Tensor): void {
-  if (checkTensor('gradcheck', y, 'result').dtype !== 'float64')
+  if (y.dtype !== 'float64')
     throw new GradientError('gradcheck', `the function must return a float64 tensor for float64 inputs, got ${y.dtype}`)
 }
 
@@ -176,14 +177,16 @@ function wrong({ input, index, analytic, numeric }: GradcheckElement, shape: Sha
  */
 export async function gradcheck(
   fn: (...inputs: Tensor[]) => Tensor,
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
+  checkFunction('gradcheck', fn)
   checkOptions('gradcheck', options, Object.keys(limits))
+  const f: Fn = (...x) => checkTensor('gradcheck', refusePromise('gradcheck', fn(...x)), 'the result')
   const all: Limits = { ...limits, ...options }
   const args: Argument[] = []
-  for (const [i, x] of inputs.entries()) {
-    const { dtype, shape } = checkTensor('gradcheck', x, `input ${i}`)
+  for (const x of listOf('gradcheck', inputs)) {
+    const { dtype, shape } = x
     const data = await x.detach().data()
     args.push(
       isFloating(dtype)
@@ -191,11 +194,11 @@ export async function gradcheck(
         : { shape, data, dtype: dtype as 'int32' },
     )
   }
-  const first = await check(fn, args, all, 'the gradient')
+  const first = await check(f, args, all, 'the gradient')
   if (!all.secondOrder) return first
-  const y = js(() => fn(...args.map(make)))
+  const y = js(() => f(...args.map(make)))
   const seed: Argument = { shape: y.shape, data: weights(y.size).reverse(), dtype: 'float64' }
-  const second = await check(gradientOf(fn, args.length), [...args, seed], all, 'the second derivative')
+  const second = await check(gradientOf(f, args.length), [...args, seed], all, 'the second derivative')
   const worst = errorOf(first.worst) > errorOf(second.worst) ? first.worst : (second.worst ?? first.worst)
   return { checked: first.checked + second.checked, worst }
 }

@@ -2,6 +2,7 @@ import { describe, OptionError } from '../errors.js'
 import { checkTensor } from '../ops/define.js'
 import { flatten } from '../ops/view.js'
 import { inLayer } from '../runtime/source.js'
+import { refusePromise } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { Module } from './module.js'
 
@@ -51,7 +52,10 @@ export class Sequential extends Module {
     for (let i = 0; this[i] !== undefined; i++) {
       const layer = this[i]
       const input = value
-      value = inLayer(String(i), () => layer.forward(input))
+      value = refusePromise(
+        'Sequential',
+        inLayer(String(i), () => layer.forward(input)),
+      )
     }
     return value
   }

@@ -109,7 +109,10 @@ export function apply<P>(r: Rule<P>, inputs: readonly Tensor[], p: P): Tensor {
   })
 }
 
-/** Puts an operation into the graph, if one of its inputs requires a gradient. */
+/**
+ * Puts an operation into the graph, if one of its inputs requires a gradient. Where that ends the graph, for want of a rule
+ * or under `noGrad`, the result remembers why.
+ */
 export function record<P>(
   r: Gradient<P>,
   inputs: readonly Tensor[],
@@ -117,7 +120,14 @@ export function record<P>(
   p: P,
   extras: readonly Tensor[] = [],
 ): void {
-  if (!isRecording() || !isFloating(y.dtype) || !(r.grad || r.definition) || !inputs.some(x => x.edge)) return
+  if (!inputs.some(x => x.edge)) {
+    for (const x of inputs) y.cut ??= x.cut
+    return
+  }
+  if (!isRecording() || !isFloating(y.dtype) || !(r.grad || r.definition)) {
+    y.cut = !isRecording() ? 'noGrad' : r.name === 'cast' ? `cast to ${y.dtype}` : r.name
+    return
+  }
   const node = new Node(r as Gradient<unknown>, p, inputs)
   y.edge = node
   const wanted = r.grad ? (r.saves?.inputs ?? []) : inputs.map((_, i) => i)

@@ -9,6 +9,7 @@ import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import type { Row } from './row.js'
 import { sourceOf, sourceText } from './source.js'
+import { probeStack } from './stack.js'
 import type { Storage } from './storage.js'
 import { type Hears, type Settled, Tickets, userUnit } from './tickets.js'
 
@@ -421,7 +422,7 @@ export class Stream {
    */
   effects(op: string, operands: readonly Operand[], issue: () => void): number {
     for (const operand of operands) if (operand.storage.stream !== this) this.as(op, () => this.refuseForeign(operand))
-    probeStack(probedFrames)
+    probeStack()
     try {
       for (let i = 0; i < operands.length; i += 256)
         this.command('guard', op, ...operands.slice(i, i + 256).map(o => o.storage.handle))
@@ -463,13 +464,6 @@ export class Stream {
     this.executor.close()
     this.heap.close()
   }
-}
-
-/** More frames than issuing a command takes. */
-const probedFrames = 200
-/** Overflows the stack here, if it is nearly full, and not between two commands that belong together. */
-function probeStack(frames: number): number {
-  return frames === 0 ? 0 : 1 + probeStack(frames - 1)
 }
 
 let lastTurn = 0
