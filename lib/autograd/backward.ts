@@ -57,6 +57,16 @@ function seedGradient(op: string, y: Tensor, given: Tensor | undefined): Tensor 
   return g
 }
 
+/** Runs a walk with the gradient that it starts from, and frees that, if it is not the user's. */
+function seeded<T>(op: string, y: Tensor, given: Tensor | undefined, run: (g: Tensor) => T): T {
+  const g = seedGradient(op, y, given)
+  try {
+    return run(g)
+  } finally {
+    if (g !== given) g.dispose()
+  }
+}
+
 /**
  * Computes the gradients of everything `y` depends on that requires one, and adds them to `.grad`.
  *
@@ -75,9 +85,9 @@ export function backward(y: Tensor, options: BackwardOptions | Tensor = {}): voi
   delivering = delivery
   try {
     withRecording(createGraph, 'backward', () => {
-      const g = seedGradient('backward', y, gradient)
-      walk(y, g, [], { retain: retainGraph, deliver: (leaf, arrived) => delivery.add(leaf, arrived) })
-      if (g !== gradient) g.dispose()
+      seeded('backward', y, gradient, g =>
+        walk(y, g, [], { retain: retainGraph, deliver: (leaf, arrived) => delivery.add(leaf, arrived) }),
+      )
     })
     delivery.commit()
   } catch (error) {
@@ -137,9 +147,7 @@ export function gradients(y: Tensor, inputs: Tensor | readonly Tensor[], options
     )
   })
   return withRecording(createGraph, 'gradients', () => {
-    const g = seedGradient('gradients', y, options.gradient)
-    const found = walk(y, g, edges, { retain: retainGraph })
-    if (g !== options.gradient) g.dispose()
+    const found = seeded('gradients', y, options.gradient, g => walk(y, g, edges, { retain: retainGraph }))
     const unused = allowUnused ? -1 : found.indexOf(undefined)
     if (unused < 0) return ownOf(found, createGraph)
     for (const gradient of found) gradient?.dispose()

@@ -137,7 +137,11 @@ export function walk(
   try {
     flow.add(y.edge!, g)
     pass(nodes, flow, stops, retain)
-    for (const leaf of flow.leaves()) if (!stops.has(leaf)) deliver?.(leaf, flow.take(leaf)!)
+    for (const leaf of flow.leaves()) {
+      if (stops.has(leaf) || !deliver) continue
+      deliver(leaf, flow.get(leaf)!)
+      flow.take(leaf)
+    }
     flow.dispose(stops)
     return targets.map(target => flow.get(target))
   } catch (error) {
