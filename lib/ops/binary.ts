@@ -6,11 +6,11 @@ import type { JsKernels } from '../runtime/js.js'
 import { allowedUlp, type Tolerance } from '../runtime/tolerance.js'
 import { broadcast } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Compare, equal, greater, less, logicalAnd, where } from './compare.js'
+import { type Compare, equal, greater, greaterEqual, less, logicalAnd, where } from './compare.js'
 import { aligned, applyTo, kernels, pair, type Rule, rule, type Saved, type TensorLike } from './define.js'
 import { intPower, modulo, power } from './functions.js'
 import { map2 } from './loops.js'
-import { floor, log, neg, square } from './unary.js'
+import { log, neg, round } from './unary.js'
 
 /** A function of two tensors, or of a tensor and a number in either place. */
 export type Binary<Given extends DType> = <A extends TensorLike, B extends TensorLike>(
@@ -81,7 +81,7 @@ export const div: Binary<Float> = binary('div', {
   saves: both,
   grad: (g, { inputs: [a, b] }, needs) => [
     needs[0] ? div(g, b) : null,
-    needs[1] ? neg(mul(g, div(a, square(b)))) : null,
+    needs[1] ? neg(mul(g, div(div(a, b), b))) : null, // not a/b², whose square leaves the range
   ],
 })
 /** a to the power of b. */
@@ -92,8 +92,8 @@ export const pow: Binary<Numeric> = binary('pow', {
   saves: { inputs: [0, 1], output: true },
   // ∂a = g·b·aᵇ⁻¹, 0 where b = 0;  ∂b = g·aᵇ·log a, 0 where a = 0
   grad: (g, { inputs: [a, b], y }, needs) => [
-    needs[0] ? where(equal(b, 0), 0, mul(g, mul(b, pow(a, sub(b, 1))))) : null,
-    needs[1] ? where(logicalAnd(equal(a, 0), greater(b, -1e-30)), 0, mul(g, mul(y, log(a)))) : null,
+    needs[0] ? slopeInBase(g, a, b) : null,
+    needs[1] ? slopeInExponent(g, a, b, y) : null,
   ],
 })
 /** The larger of the two; NaN if one is. Equal values share the gradient. */
@@ -114,9 +114,26 @@ export const minimum: Binary<DType> = binary('minimum', {
 export const remainder: Binary<Numeric> = binary('remainder', {
   f: modulo,
   int: (a, b) => (b === 0 ? 0 : modulo(a, b)),
-  saves: both,
-  grad: (g, { inputs: [a, b] }, needs) => [g, needs[1] ? neg(mul(g, floor(div(a, b)))) : null],
+  saves: { inputs: [0, 1], output: true },
+  grad: (g, { inputs: [a, b], y }, needs) => [
+    g,
+    needs[1] ? neg(mul(g, quotient(a.detach(), b.detach(), y.detach()))) : null,
+  ],
 })
+
+/** The whole n with a = n·b + y: rounded, so that it is the one that belongs to y, and −1 where y is an infinite b. */
+const quotient = (a: Tensor, b: Tensor, y: Tensor): Tensor => where(equal(y, b), -1, round(div(sub(a, y), b)))
+
+// What is not chosen is kept from infinity: its gradient, 0 times that, would be NaN.
+function slopeInBase(g: Tensor, a: Tensor, b: Tensor): Tensor {
+  const constant = equal(b, 0)
+  const exponent = where(constant, 1, b)
+  return where(constant, 0, mul(g, mul(exponent, pow(a, sub(exponent, 1)))))
+}
+function slopeInExponent(g: Tensor, a: Tensor, b: Tensor, y: Tensor): Tensor {
+  const constant = logicalAnd(equal(a, 0), greaterEqual(b, 0))
+  return where(constant, 0, mul(g, mul(y, log(where(constant, 1, a)))))
+}
 
 /** What loses gets nothing, what is equal a half. Beside NaN nothing loses. */
 function shareAtTies(g: Tensor, loses: Compare, a: Tensor, b: Tensor): Tensor[] {

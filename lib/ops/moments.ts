@@ -1,11 +1,13 @@
-/** Variance and standard deviation, composed of other ops.                                   cases: test/ops/moments.ts */
-import type { DType } from '../dtype.js'
+/** Variance and standard deviation, computed by other ops.                                   cases: test/ops/moments.ts */
+import { type DType, floatOf } from '../dtype.js'
 import { describe, OptionError } from '../errors.js'
 import type { Float, Into } from '../promotion.js'
+import { noGrad, tidy } from '../scope.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { div, mul, sub } from './binary.js'
 import { equal, where } from './compare.js'
+import { cast, type Gradient, record, rule } from './define.js'
 import { type Axes, type KeepDims, max, mean, optionsOf, type Plan, plan, sum } from './reduce.js'
 import { abs, sqrt, square } from './unary.js'
 import { reshape } from './view.js'
@@ -17,20 +19,40 @@ export interface VarianceOptions extends KeepDims {
 
 const keepDims = { keepDims: true }
 
-/** The distances from the mean, and what the sum of their squares is divided by. */
-function centred(
-  op: string,
+interface Spread extends Plan {
+  /** What the sum of the squares is divided by. */
+  readonly divisor: number
+}
+
+const distances = (x: Tensor, p: Spread): Tensor => sub(x, mean(x, p.axes, keepDims))
+
+/** Computes from the values of `x` as floats, and records the result with its own gradient. */
+function moment(
+  gradient: Gradient<Spread>,
   x: Tensor,
   axes: Axes | VarianceOptions | undefined,
   more: VarianceOptions | undefined,
-): { distances: Tensor; divisor: number; p: Plan } {
+  compute: (x: Tensor, p: Spread) => Tensor,
+): Tensor {
+  const op = gradient.name
   const p = plan(op, x, axes, more, ['keepDims', 'correction'])
   const { correction = 1 } = optionsOf(axes, more) ?? {}
   if (typeof correction !== 'number' || Number.isNaN(correction))
     throw new OptionError(op, `correction must be a number, got ${describe(correction)}`)
   const n = sizeOf(p.axes.map(d => x.dims[d]))
-  return { distances: sub(x, mean(x, p.axes, keepDims)), divisor: Math.max(n - correction, 0), p }
+  const spread = { ...p, divisor: Math.max(n - correction, 0) }
+  const values = cast(x, floatOf(x.dtype))
+  const y = tidy(() => noGrad(() => reshape(compute(values, spread), p.shape)))
+  record(gradient, [values], y, spread)
+  return y
 }
+
+// ∂v/∂x = 2(x − mean)/(n − correction)
+const varianceGradient: Gradient<Spread> = rule({
+  name: 'variance',
+  saves: { inputs: [0] },
+  grad: (g, { inputs: [x] }, p) => [mul(reshape(g, p.kept), div(mul(distances(x, p), 2), p.divisor))],
+})
 
 /** The mean squared distance from the mean over `axes`, in two passes, so that nothing cancels. */
 export function variance<D extends DType>(
@@ -39,14 +61,23 @@ export function variance<D extends DType>(
   options?: VarianceOptions,
 ): Tensor<Into<D, Float>>
 export function variance(x: Tensor, axes?: Axes | VarianceOptions, options?: VarianceOptions): Tensor {
-  const { distances, divisor, p } = centred('variance', x, axes, options)
-  return reshape(div(sum(square(distances), p.axes, keepDims), divisor), p.shape)
+  return moment(varianceGradient, x, axes, options, (x, p) =>
+    div(sum(square(distances(x, p)), p.axes, keepDims), p.divisor),
+  )
 }
 
-function largest(distances: Tensor, p: Plan): Tensor {
-  const found = max(abs(distances), p.axes, keepDims).detach()
-  return where(equal(found, 0), 1, found)
-}
+const not0 = (x: Tensor): Tensor => where(equal(x, 0), 1, x)
+
+// ∂σ/∂x = (x − mean)/(σ(n − correction)), 0 where σ is 0
+const stdGradient: Gradient<Spread> = rule({
+  name: 'std',
+  saves: { inputs: [0], output: true },
+  grad: (g, { inputs: [x], y }, p) => {
+    const deviation = reshape(y, p.kept)
+    const slope = div(div(distances(x, p), not0(deviation)), p.divisor)
+    return [where(equal(deviation, 0), 0, mul(reshape(g, p.kept), slope))]
+  },
+})
 
 /** The square root of the variance over `axes`, also where that leaves the range. Where it is 0, so is its gradient. */
 export function std<D extends DType>(
@@ -55,11 +86,10 @@ export function std<D extends DType>(
   options?: VarianceOptions,
 ): Tensor<Into<D, Float>>
 export function std(x: Tensor, axes?: Axes | VarianceOptions, options?: VarianceOptions): Tensor {
-  const { distances, divisor, p } = centred('std', x, axes, options)
-  // The squares are taken in units of the largest distance.
-  const unit = x.size === 0 ? 1 : largest(distances, p)
-  const v = div(sum(square(div(distances, unit)), p.axes, keepDims), divisor)
-  // √ has an infinite slope at 0, which would turn the 0 of the variance's gradient into NaN.
-  const zero = equal(v, 0)
-  return reshape(mul(where(zero, 0, sqrt(where(zero, 1, v))), unit), p.shape)
+  return moment(stdGradient, x, axes, options, (x, p) => {
+    const d = distances(x, p)
+    // The squares are taken in units of the largest distance.
+    const unit = x.size === 0 ? 1 : not0(max(abs(d), p.axes, keepDims))
+    return mul(sqrt(div(sum(square(div(d, unit)), p.axes, keepDims), p.divisor)), unit)
+  })
 }

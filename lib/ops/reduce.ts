@@ -24,8 +24,9 @@ import {
   type Saved,
 } from './define.js'
 import { forOutputs, forSlices } from './loops.js'
+import { pad } from './movement.js'
 import { exp, log } from './unary.js'
-import { reshape } from './view.js'
+import { flip, reshape, slice } from './view.js'
 
 /** One axis, several, or all of them (undefined or null). Negative ones count from the end. */
 export type Axes = number | readonly number[] | null
@@ -242,12 +243,26 @@ kernels(
   },
   { prodGrad: ulp(1) },
 ) // in float64, divided by one factor; then one rounding
+/** Products of all elements before each, in log n steps. */
+function before(x: Tensor, axis: number): Tensor {
+  const n = x.dims[axis]
+  const shifted = (t: Tensor, by: number): Tensor =>
+    pad(
+      slice(t, ...x.dims.map((_, d) => (d === axis ? ([0, n - by] as const) : null))),
+      x.dims.map((_, d) => [d === axis ? by : 0, 0] as const),
+      { value: 1 },
+    )
+  let products = shifted(x, Math.min(1, n))
+  for (let by = 1; by < n; by *= 2) products = mul(products, shifted(products, by))
+  return products
+}
+
 // ∂∏x/∂xₖ is the product of the others, also where some are 0.
 const prodGradRule: Rule<Slices> = rule({
   name: 'prodGrad',
   output: ([, x]) => ({ shape: x.dims }),
   run: (k, [g, x], dx, { outer, n, inner }) => k.prodGrad(g, x, dx, outer, n, inner),
-  definition: ([g, x], { axis }) => mul(g, div(prod(x, axis, { keepDims: true }), x)),
+  definition: ([g, x], { axis }) => mul(mul(g, before(x, axis)), flip(before(flip(x, axis), axis), axis)),
 })
 const prodRule: Rule<Plan> = reduction({
   name: 'prod',

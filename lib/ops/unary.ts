@@ -7,7 +7,7 @@ import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../run
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
-import { greater, less, logicalAnd, where } from './compare.js'
+import { greater, greaterEqual, less, lessEqual, logicalAnd, logicalNot, where } from './compare.js'
 import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule, scalar } from './define.js'
 import {
   errorFunction,
@@ -52,6 +52,8 @@ interface UnaryRow {
   df?(g: number, v: number, a: number, b: number): number
   /** The same as a composition: dy/dx from the saved value. */
   slope?(v: Tensor, p: Parameters): Tensor
+  /** Or of g too, where the slope alone may leave the range. */
+  chain?(g: Tensor, v: Tensor): Tensor
   /** The whole gradient as a composition, where there is no gradient kernel. */
   grad?(g: Tensor, x: Tensor): Tensor
   /** How far the native kernels may be from `f` and `df`. Equal bits, if nothing is said. */
@@ -81,7 +83,7 @@ function gradientRule(name: string, row: UnaryRow): Rule<Parameters> {
       const [g, v] = aligned([...inputs, dx])
       k[kernel](g, v, dx, a, b)
     },
-    definition: ([g, v], p) => mul(g, row.slope!(v, p)),
+    definition: ([g, v], p) => (row.chain ? row.chain(g, v) : mul(g, row.slope!(v, p))),
   })
 }
 
@@ -135,15 +137,15 @@ export const abs: SameShape<[], Numeric> = plain('abs', {
   keepsInt: true,
   grad: (g, x) => mul(g, sign(x)),
 })
-const signOf = plain('sign', { f: x => Math.sign(x) + 0, keepsInt: true, grad: flat })
-/** −1, 0 or 1; NaN stays. The sign of −0 is 0, that of a truth value itself. */
+const signOf = plain('sign', { f: x => (x > 0 ? 1 : x < 0 ? -1 : 0), keepsInt: true, grad: flat })
+/** −1, 0 or 1. The sign of −0 and of NaN is 0, that of a truth value itself. */
 export const sign: SameShape<[], DType> = (x => (x?.dtype === 'bool' ? clone(x) : signOf(x))) as SameShape<[], DType>
 /** x². */
 export const square: SameShape<[], Numeric> = plain('square', {
   f: x => x * x,
   int: x => Math.imul(x, x),
   keepsInt: true,
-  grad: (g, x) => mul(g, add(x, x)),
+  grad: (g, x) => mul(mul(g, x), 2),
 })
 /** The next lower whole number. */
 export const floor: SameShape<[], Numeric> = plain('floor', { f: Math.floor, keepsInt: true, grad: flat })
@@ -197,7 +199,7 @@ export const rsqrt: SameShape<[]> = plain('rsqrt', {
   f: x => 1 / Math.sqrt(x),
   saves: 'y',
   df: (g, y) => g * -0.5 * y * y * y,
-  slope: y => mul(mul(square(y), y), -0.5),
+  chain: (g, y) => mul(mul(mul(mul(g, -0.5), y), y), y),
   tolerance: ulp(2),
   gradTolerance: ulp(3),
 })
@@ -206,7 +208,7 @@ export const reciprocal: SameShape<[]> = plain('reciprocal', {
   f: x => 1 / x,
   saves: 'y',
   df: (g, y) => -g * y * y,
-  slope: y => neg(square(y)),
+  chain: (g, y) => mul(mul(neg(g), y), y),
   gradTolerance: ulp(2),
 })
 /** Sine of x in radians. */
@@ -242,7 +244,7 @@ export const sigmoid: SameShape<[]> = plain('sigmoid', {
   f: logistic,
   saves: 'y',
   df: (g, y) => g * y * (1 - y),
-  slope: y => mul(y, sub(1, y)),
+  chain: (g, y) => mul(mul(g, y), sub(1, y)),
   tolerance: ulp(3.5),
   gradTolerance: ulp(3),
 })
@@ -251,8 +253,8 @@ export const relu: SameShape<[], Numeric> = plain('relu', {
   f: x => (x <= 0 ? 0 : x),
   keepsInt: true,
   saves: 'x',
-  df: (g, x) => (x > 0 ? g : 0),
-  slope: x => cast(greater(x, 0), x.dtype),
+  df: (g, x) => (x <= 0 ? 0 : g),
+  slope: x => cast(logicalNot(lessEqual(x, 0)), x.dtype),
 })
 /** x·σ(x), also called swish. */
 export const silu: SameShape<[]> = plain('silu', {
@@ -300,7 +302,7 @@ const eluRow = unary('elu', {
   f: (x, a) => (x > 0 ? x : a * Math.expm1(x)),
   saves: 'x',
   df: (g, x, a) => (x > 0 ? g : g * a * Math.exp(x)),
-  slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(where(greater(x, 0), 0, x)), a)),
+  slope: (x, { a }) => where(greater(x, 0), 1, mul(exp(where(greaterEqual(x, 0), 0, x)), a)),
   tolerance: ulp(3.5),
   gradTolerance: ulp(4),
 })
@@ -348,8 +350,15 @@ const clampRow = unary('clamp', {
   f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x),
   keepsInt: true,
   saves: 'x',
-  df: (g, x, a, b) => (x > a && x < b ? g : 0),
-  slope: (x, { a, b }) => cast(logicalAnd(greater(x, a), less(x, b)), x.dtype),
+  df: (g, x, a, b) => ((x > a || a === -Infinity) && (x < b || b === Infinity) ? g : 0),
+  slope: (x, { a, b }) =>
+    cast(
+      logicalAnd(
+        a === -Infinity ? true : greater(x, a), // an infinite bound is none
+        b === Infinity ? greaterEqual(x, x) : less(x, b),
+      ),
+      x.dtype,
+    ),
 })
 /** null for no bound. */
 export type Bound = number | null
@@ -373,6 +382,7 @@ export const clamp: Clamp = ((x: Tensor, min: Bound, max: Bound = null) => {
 }) as Clamp
 
 function tanhSlope(x: Tensor): Tensor {
-  const p = sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * tanhScale))
-  return add(p, mul(mul(x, mul(p, sub(1, p))), mul(add(mul(square(x), 3 * 0.044715), 1), 2 * tanhScale)))
+  const z = clamp(x, -16, 16) // beyond, p(1 − p) is 0, and what it is multiplied with leaves the range
+  const p = sigmoid(mul(add(z, mul(mul(square(z), z), 0.044715)), 2 * tanhScale))
+  return add(p, mul(mul(z, mul(p, sub(1, p))), mul(add(mul(square(z), 3 * 0.044715), 1), 2 * tanhScale)))
 }

@@ -16,7 +16,9 @@ using ::sigmoid, ::softplus, ::erf, ::pow, ::max, ::min;
 inline V abs(V x) { return magnitude(x); }
 inline V select(M m, V a, V b) { return chosen(m, a, b); }
 inline V clamp(V x, V a, V b) { return ::min(::max(x, a), b); }
-inline M inside(V x, V a, V b) { return (x > a) & (x < b); }
+inline M inside(V x, V a, V b) {
+  return ((x > a) | (a == -infinity)) & ((x < b) | (b == infinity)); // an infinite bound is none
+}
 
 // fmod with the sign of the divisor: a − b·⌊a/b⌋ loses everything when a/b is large, so long division in float64,
 // whose 53 bits hold any quotient below 2^29; beyond that fmod's value is exact by repeated reduction.

@@ -289,7 +289,7 @@ GRADUS_INLINE V pow(V x, V y) {
   return select(one, 1, select(undefined, __builtin_nanf(""), signedValue));
 }
 
-// -1, 0 or 1; NaN stays. Adding 0 makes -0 and denormals 0.
-GRADUS_INLINE V sign(V x) { return select(x > 0, 1, select(x < 0, -1, x + 0)); }
+// -1, 0 or 1; 0 also for NaN.
+GRADUS_INLINE V sign(V x) { return select(x > 0, 1, select(x < 0, -1, 0)); }
 
 }  // namespace
