@@ -22,6 +22,8 @@ export interface Tensor<out D extends DType = AnyDType, out S extends Shape = Sh
  * `toArray()` wait for the result; their `Sync` twins block.
  */
 export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape> {
+  /** Bundlers shorten the names of classes; errors and summaries say this one. */
+  static readonly name: string = 'Tensor'
   /** @internal `shape`, for the library's own eyes: it is not frozen yet. Never changed, nor shared with a user. */
   readonly dims: S
   /** @internal `strides`, likewise. */

@@ -13,7 +13,7 @@ import {
   ones,
   optim,
   sequential,
-  type Tensor,
+  Tensor,
   tensor,
   zeros,
 } from '../lib/index.js'
@@ -327,4 +327,16 @@ describe('use as in other frameworks', () => {
       'Parameters: 103',
     ])
   })
+})
+
+test('layers and optimizers are named as they are in minified bundles too', () => {
+  // A name that is a field: bundlers leave it, where they shorten that of a class.
+  const classes = { ...nn, ...optim, Tensor }
+  for (const [name, value] of Object.entries(classes)) {
+    if (typeof value !== 'function' || name === 'Module' || name === 'Optimizer') continue
+    expect(Object.getOwnPropertyDescriptor(value, 'name'), name).toMatchObject({ value: name, enumerable: true })
+  }
+  class Own extends nn.Linear {}
+  expect(String(new Own(1, 2))).toBe('Linear(1, 2)')
+  expect(String(new (class Mine extends nn.ReLU {})())).toBe('Mine')
 })

@@ -6,12 +6,14 @@ import { Module } from './module.js'
 
 /** max(x, 0). Same shape, as for all activations. */
 export class ReLU extends Module {
+  static override readonly name: string = 'ReLU'
   forward(x: Tensor): Tensor {
     return relu(x)
   }
 }
 /** x where x > 0, else slope·x. `slope`: 0.01 unless given. */
 export class LeakyReLU extends Module {
+  static override readonly name: string = 'LeakyReLU'
   readonly slope: number
   constructor(slope = 0.01) {
     super()
@@ -23,6 +25,7 @@ export class LeakyReLU extends Module {
 }
 /** x where x > 0, else alpha·(eˣ − 1). `alpha`: 1 unless given. Clevert et al. (2016). */
 export class ELU extends Module {
+  static override readonly name: string = 'ELU'
   readonly alpha: number
   constructor(alpha = 1) {
     super()
@@ -34,6 +37,7 @@ export class ELU extends Module {
 }
 /** x·Φ(x), Φ the normal distribution function; `'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
 export class GELU extends Module {
+  static override readonly name: string = 'GELU'
   readonly approximate: 'none' | 'tanh'
   constructor(approximate: 'none' | 'tanh' = 'none') {
     super()
@@ -45,30 +49,35 @@ export class GELU extends Module {
 }
 /** x·σ(x), also called swish. Elfwing et al. (2018). */
 export class SiLU extends Module {
+  static override readonly name: string = 'SiLU'
   forward(x: Tensor): Tensor {
     return silu(x)
   }
 }
 /** 1/(1 + e⁻ˣ). */
 export class Sigmoid extends Module {
+  static override readonly name: string = 'Sigmoid'
   forward(x: Tensor): Tensor {
     return sigmoid(x)
   }
 }
 /** The hyperbolic tangent. */
 export class Tanh extends Module {
+  static override readonly name: string = 'Tanh'
   forward(x: Tensor): Tensor {
     return tanh(x)
   }
 }
 /** log(1 + eˣ). */
 export class Softplus extends Module {
+  static override readonly name: string = 'Softplus'
   forward(x: Tensor): Tensor {
     return softplus(x)
   }
 }
 /** Softmax along `axis`, the last unless given. */
 export class Softmax extends Module {
+  static override readonly name: string = 'Softmax'
   readonly axis: number
   constructor(axis = -1) {
     super()
@@ -80,6 +89,7 @@ export class Softmax extends Module {
 }
 /** The logarithm of softmax along `axis`, the last unless given. */
 export class LogSoftmax extends Module {
+  static override readonly name: string = 'LogSoftmax'
   readonly axis: number
   constructor(axis = -1) {
     super()

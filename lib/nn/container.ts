@@ -17,6 +17,7 @@ import { Module } from './module.js'
  */
 export class Sequential extends Module {
   [place: number]: Module
+  static override readonly name: string = 'Sequential'
 
   constructor(layers: readonly Module[])
   constructor(...layers: Module[])
@@ -69,6 +70,7 @@ function checkLayer(layer: unknown): Module {
 
 /** Merges the dims from `start` (1 unless given: all but the batch) to `end` (the last). */
 export class Flatten extends Module {
+  static override readonly name: string = 'Flatten'
   readonly start: number
   readonly end: number
   constructor(start = 1, end = -1) {

@@ -6,6 +6,7 @@ import { Module } from './module.js'
 
 /** In training, sets elements to 0 with probability `p` and scales the others by 1/(1 − p); in evaluation, nothing. */
 export class Dropout extends Module {
+  static override readonly name: string = 'Dropout'
   readonly p: number
   private readonly generator: Generator | undefined
 

@@ -9,6 +9,7 @@ import { Parameter } from './parameter.js'
 
 /** A table of learned vectors. int32 indices […] → […, width]; weight: [count, width], starting from N(0, 1). */
 export class Embedding extends Module {
+  static override readonly name: string = 'Embedding'
   readonly count: number
   readonly width: number
   weight: Parameter

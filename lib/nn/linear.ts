@@ -29,6 +29,7 @@ export interface LinearOptions extends LayerOptions {
  * layer.forward(ones([5, 3])).shape // [5, 2]
  */
 export class Linear extends Module {
+  static override readonly name: string = 'Linear'
   readonly inputs: number
   readonly outputs: number
   weight: Parameter

@@ -14,6 +14,7 @@ function dense<D extends DType, S extends Shape>(op: string, from: Tensor<D, S>)
 
 /** A tensor that is trained. Modules find those in their fields. */
 export class Parameter<D extends DType = AnyDType, S extends Shape = Shape> extends Tensor<D, S> {
+  static override readonly name: string = 'Parameter'
   /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
   constructor(from: Tensor<D, S>, options: { requiresGrad?: boolean } = {}) {
     checkOptions('Parameter', options, ['requiresGrad'])
@@ -43,6 +44,7 @@ export class Parameter<D extends DType = AnyDType, S extends Shape = Shape> exte
 
 /** A tensor that belongs to a module's state but is not trained, such as running statistics. */
 export class Buffer<D extends DType = AnyDType, S extends Shape = Shape> extends Tensor<D, S> {
+  static override readonly name: string = 'Buffer'
   /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
   constructor(from: Tensor<D, S>) {
     const own = dense('Buffer', from)

@@ -31,6 +31,7 @@ const defaults: AdamOptions = {
 
 /** w −= learningRate·m̂/(√v̂ + ε), with bias-corrected moments of the gradient. Kingma & Ba (2015). */
 export class Adam extends Optimizer<AdamOptions> {
+  static override readonly name: string = 'Adam'
   protected readonly decoupled: boolean = false
 
   constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}, base: AdamOptions = defaults) {
@@ -60,6 +61,7 @@ export class Adam extends Optimizer<AdamOptions> {
 
 /** Adam with decay that acts on the weights themselves. Loshchilov & Hutter (2019). */
 export class AdamW extends Adam {
+  static override readonly name: string = 'AdamW'
   protected override readonly decoupled = true
 
   constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {

@@ -29,6 +29,7 @@ export interface SGDOptions {
  * await w.toArray() // [0.5, 0.5]
  */
 export class SGD extends Optimizer<SGDOptions> {
+  static override readonly name: string = 'SGD'
   constructor(parameters: Parameters<SGDOptions>, options: Partial<SGDOptions> & { learningRate: number }) {
     super(parameters, options, {
       learningRate: undefined as never,
