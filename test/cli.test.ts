@@ -112,6 +112,16 @@ describe('bench', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
   })
 
+  test('how late timers are', () => {
+    const { results } = JSON.parse(gradus(['bench', 'latency', '--quick', '--json']).out)
+    expect(results.length).toBeGreaterThan(1)
+    for (const { ticks, p50, p99, max, done } of results) {
+      expect(ticks).toBeGreaterThan(0)
+      expect(p50 <= p99 && p99 <= max && done > 0).toBe(true)
+    }
+    expect(gradus(['bench', 'latency', '--quick', '--device', 'js']).out).toMatch(/fit, small steps \(js\) +[\d.]+/)
+  })
+
   test('on js alone', () => {
     const { results } = JSON.parse(gradus(['bench', 'overhead', '--quick', '--json', '--device', 'js']).out)
     for (const result of results) expect(result).toMatchObject({ native: null, ratio: null, share: null })
