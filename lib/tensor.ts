@@ -280,6 +280,7 @@ function nest(data: ArrayLike<number>, shape: Shape, dtype: DType): Nested {
 // For console.log; not a class member, since its name is computed. What is nested in other objects takes one line.
 Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value(this: Tensor, depth: number | null, options: { depth?: number | null }) {
-    return printed(this, depth !== (options?.depth ?? null))
+    // At the top, the depth left is all there is; without a limit, who knows.
+    return printed(this, !(Number.isFinite(depth) && depth === options?.depth))
   },
 })

@@ -50,6 +50,8 @@ const properties: { readonly [word: string]: string } = {
   T: 'transpose(), or permute([…])',
   is_leaf: 'isLeaf',
   requires_grad: 'requiresGrad, or requiresGrad_()',
+  0: 'slice(0) for the first row, await t.data() for numbers',
+  '-1': 'slice(-1) for the last row, await t.data() for numbers',
 }
 
 /** Makes a class answer them. They are no part of its type. */
@@ -60,7 +62,7 @@ export function installWords(prototype: object): void {
   for (const [word, instead] of Object.entries(methods))
     Object.defineProperty(prototype, word, { value: refuse(`${word}()`, instead), writable: true, configurable: true })
   for (const [word, instead] of Object.entries(properties)) {
-    const answer = refuse(word, instead)
+    const answer = refuse(/\d/.test(word) ? `[${word}]` : word, instead)
     Object.defineProperty(prototype, word, { get: answer, set: answer, configurable: true })
   }
 }

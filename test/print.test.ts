@@ -138,8 +138,10 @@ describe.each(devices)('%s', device => {
     expect(inspect({ loss: make(0.5), rows: [make([1, 2]), t, long] })).toBe(
       `{\n  loss: Tensor([] float32, ${device}) 0.5,\n  rows: [\n    Tensor([2] float32, ${device}) [1., 2.],\n    Tensor([2, 2] float32, ${device}),\n    Tensor([7] float32, ${device})\n  ]\n}`,
     )
-    expect(inspect(new nn.Linear(2, 1, { device }))).toMatch(/weight: Tensor\(\[1, 2\] float32, \w+, requiresGrad/)
     expect(inspect([[[[[t]]]]])).toMatch(/Array|Object/)
+    for (const depth of [null, Number.POSITIVE_INFINITY]) expect(inspect([[[[t]]]], { depth })).not.toMatch(/\d\./)
+    expect(inspect(t, { depth: 0 })).toMatch(/\[3\., 4\.\]/)
+    expect(inspect(new nn.Linear(2, 1, { device }))).toMatch(/weight: Tensor\(\[1, 2\] float32, \w+, requiresGrad/)
   })
 
   test('the prototype, a disposed tensor', () => {
@@ -196,6 +198,7 @@ describe.each(devices)('%s', device => {
     ['view', t => t.view(), /use reshape\(\[…\]\)/],
     ['length', t => t.length, /tensors have no length\. Hint: use shape\[0\]/],
     ['T', t => t.T, /use transpose\(\)/],
+    ['[0]', t => t[0], /^\[0\]: tensors have no \[0\]\. Hint: use slice\(0\) for the first row/],
     ['requires_grad', t => Reflect.set(t, 'requires_grad', true), /use requiresGrad_?, or requiresGrad_\(\)/],
     ['add_', t => t.add_(), /noGrad\(\(\) => t\.assign_/],
   ]

@@ -392,8 +392,12 @@ export class Stream {
     const ticket = this.tickets.open(({ needed }) => {
       known = needed.length === 0
     }, 'nothing')
-    this.issueRead('print', ticket, from, target)
-    this.runNow()
+    try {
+      this.issueRead('print', ticket, from, target)
+      this.runNow()
+    } finally {
+      this.tickets.pending.delete(ticket)
+    }
     return known ? target : undefined
   }
 
