@@ -3,7 +3,7 @@ import { checkOptions, DTypeError, describe, GradientError, OptionError, ShapeEr
 import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
 import { reshape } from './ops/view.js'
-import type { OfNumber, OfValues } from './promotion.js'
+import type { Asked, OfNumber, OfValues } from './promotion.js'
 import { type Generator, generatorOr } from './random.js'
 import { checkDevice, type Device } from './runtime/device.js'
 import type { Stream } from './runtime/stream.js'
@@ -82,12 +82,12 @@ export type { Values }
 export function tensor<V extends Values | Tensor, D extends DType = OfValues<V>>(
   values: V,
   options?: TensorOptions<D>,
-): Tensor<NoInfer<D>>
+): Tensor<Asked<D>>
 export function tensor<V extends Values | Tensor, D extends DType = OfValues<V>, S extends Shape = Shape>(
   values: V,
   shape: NoInfer<S>,
   options?: TensorOptions<D>,
-): Tensor<NoInfer<D>, S>
+): Tensor<Asked<D>, S>
 export function tensor(
   values: Values | Tensor,
   shapeOrOptions?: Shape | TensorOptions,
@@ -160,15 +160,15 @@ export function full<V extends number | boolean, D extends DType = OfValues<V>, 
   shape: NoInfer<S>,
   value: V,
   options: CreateOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+): Tensor<Asked<D>, S> {
   return filled('full', shape, value, options)
 }
 /** A tensor of zeros: `zeros([2, 3])`, or `zeros(2, 3)`. */
 export function zeros<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
   options?: CreateOptions<D>,
-): Tensor<NoInfer<D>, S>
-export function zeros<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<NoInfer<D>>
+): Tensor<Asked<D>, S>
+export function zeros<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<Asked<D>>
 export function zeros(...given: unknown[]): Made {
   const [shape, options] = shapeAndOptions(given)
   return filled('zeros', shape, 0, options)
@@ -177,16 +177,16 @@ export function zeros(...given: unknown[]): Made {
 export function ones<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
   options?: CreateOptions<D>,
-): Tensor<NoInfer<D>, S>
-export function ones<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<NoInfer<D>>
+): Tensor<Asked<D>, S>
+export function ones<D extends DType = 'float32'>(...sizes: Sizes<CreateOptions<D>>): Tensor<Asked<D>>
 export function ones(...given: unknown[]): Made {
   const [shape, options] = shapeAndOptions(given)
   return filled('ones', shape, 1, options)
 }
 
 /** Ones on the diagonal of an n × m matrix (m = n unless given), zeros elsewhere. */
-export function eye<D extends DType = 'float32'>(n: number, options?: CreateOptions<D>): Tensor<NoInfer<D>>
-export function eye<D extends DType = 'float32'>(n: number, m: number, options?: CreateOptions<D>): Tensor<NoInfer<D>>
+export function eye<D extends DType = 'float32'>(n: number, options?: CreateOptions<D>): Tensor<Asked<D>>
+export function eye<D extends DType = 'float32'>(n: number, m: number, options?: CreateOptions<D>): Tensor<Asked<D>>
 export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions): Made {
   const [columns, options] = typeof m === 'object' ? [n, m] : [m ?? n, more ?? {}]
   checkOptions('eye', options, known)
@@ -211,18 +211,18 @@ function checkNumber(op: string, name: string, value: unknown): number {
 export function arange<N extends number, D extends DType = OfNumber<N>>(
   end: N,
   options?: CreateOptions<D>,
-): Tensor<NoInfer<D>>
+): Tensor<Asked<D>>
 export function arange<N extends number, D extends DType = OfNumber<N>>(
   start: N,
   end: N,
   options?: CreateOptions<D>,
-): Tensor<NoInfer<D>>
+): Tensor<Asked<D>>
 export function arange<N extends number, D extends DType = OfNumber<N>>(
   start: N,
   end?: N,
   step?: N,
   options?: CreateOptions<D>,
-): Tensor<NoInfer<D>>
+): Tensor<Asked<D>>
 export function arange(...given: (number | CreateOptions | undefined)[]): Made {
   const options = (typeof given.at(-1) === 'object' ? given.pop() : undefined) as CreateOptions | undefined
   const [from, to] = given[1] === undefined ? [0, given[0]] : given
@@ -246,7 +246,7 @@ export function linspace<D extends DType = 'float32'>(
   end: number,
   count: number,
   options: CreateOptions<D> = {},
-): Tensor<NoInfer<D>> {
+): Tensor<Asked<D>> {
   checkOptions('linspace', options, known)
   if (!Number.isInteger(count) || count < 0)
     throw new OptionError('linspace', `count must be a whole number of at least 0, got ${describe(count)}`)
@@ -299,8 +299,8 @@ function uniformly(op: string, shape: Shape, low: number, high: number, options:
 export function rand<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
   options?: RandomOptions<D>,
-): Tensor<NoInfer<D>, S>
-export function rand<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<NoInfer<D>>
+): Tensor<Asked<D>, S>
+export function rand<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<Asked<D>>
 export function rand(...given: unknown[]): Made {
   const [shape, options] = shapeAndOptions(given)
   return uniformly('rand', shape, 0, 1, options)
@@ -311,7 +311,7 @@ export function uniform<D extends DType = 'float32', S extends Shape = Shape>(
   low: number,
   high: number,
   options: RandomOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+): Tensor<Asked<D>, S> {
   return uniformly('uniform', shape, low, high, options)
 }
 
@@ -327,8 +327,8 @@ function normally(op: string, shape: Shape, mean: number, deviation: number, opt
 export function randn<D extends DType = 'float32', S extends Shape = Shape>(
   shape: NoInfer<S>,
   options?: RandomOptions<D>,
-): Tensor<NoInfer<D>, S>
-export function randn<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<NoInfer<D>>
+): Tensor<Asked<D>, S>
+export function randn<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<Asked<D>>
 export function randn(...given: unknown[]): Made {
   const [shape, options] = shapeAndOptions(given)
   return normally('randn', shape, 0, 1, options)
@@ -339,7 +339,7 @@ export function normal<D extends DType = 'float32', S extends Shape = Shape>(
   mean: number,
   deviation: number,
   options: RandomOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+): Tensor<Asked<D>, S> {
   return normally('normal', shape, mean, deviation, options)
 }
 /** Random whole numbers in [low, high): int32. */
@@ -348,7 +348,7 @@ export function randint<D extends DType = 'int32', S extends Shape = Shape>(
   low: number,
   high: number,
   options: RandomOptions<D> = {},
-): Tensor<NoInfer<D>, S> {
+): Tensor<Asked<D>, S> {
   if (Array.isArray(low) || Array.isArray(high))
     throw new OptionError('randint', 'expected the shape first, then low and high', 'as in randint([2, 3], 0, 10)')
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)

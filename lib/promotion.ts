@@ -41,6 +41,9 @@ export type Highest<D extends DType> =
           ? 'int32'
           : D
 
+/** The dtype that options name: it does not follow from the one that is wanted. */
+export type Asked<D extends DType> = DType extends D ? AnyDType : NoInfer<D>
+
 /** Whole numbers are int32, others float32; those that only the running program knows may be either. */
 export type OfNumber<N extends number> = number extends N ? AnyDType : `${N}` extends `${bigint}` ? 'int32' : 'float32'
 

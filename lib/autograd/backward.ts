@@ -1,4 +1,4 @@
-import { isFloating } from '../dtype.js'
+import { type DType, isFloating } from '../dtype.js'
 import { checkOptions, describe, GradientError, OptionError } from '../errors.js'
 import { cast, checkTensor, isTensor, scalar } from '../ops/define.js'
 import { clone } from '../ops/movement.js'
@@ -134,7 +134,11 @@ export interface GradOptions extends BackwardOptions {
  * const [dx] = gradients(x.square().sum(), [x])
  * await dx.toArray() // [2, 4]
  */
-export function gradients(y: Tensor, inputs: Tensor | readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
+export function gradients<D extends DType>(
+  y: Tensor,
+  inputs: Tensor<D> | readonly Tensor<D>[],
+  options: GradOptions = {},
+): (Tensor<D> | null)[] {
   checkTensor('gradients', y)
   checkOptions('gradients', options, ['retainGraph', 'createGraph', 'gradient', 'allowUnused'])
   const { createGraph = false, retainGraph = createGraph, allowUnused = false } = options
@@ -210,9 +214,9 @@ const hasEdge = (x: unknown): boolean => isTensor(x) && x.edge !== undefined
  * const { value, grads } = f(tensor([1, 2]), tensor([3, 4]))
  * await grads[0].toArray() // [3, 4]
  */
-export function valueAndGrad<A extends Tensor[]>(
-  fn: (...inputs: A) => Tensor,
-): (...inputs: A) => { value: Tensor; grads: { [K in keyof A]: Tensor } } {
+export function valueAndGrad<A extends Tensor[], D extends DType>(
+  fn: (...inputs: A) => Tensor<D>,
+): (...inputs: A) => { value: Tensor<D>; grads: { [K in keyof A]: Tensor<A[K]['dtype']> } } {
   checkFunction('valueAndGrad', fn)
   return (...inputs) => {
     // Each argument is a variable of its own, also where one tensor is given twice.
@@ -232,7 +236,7 @@ export function valueAndGrad<A extends Tensor[]>(
  * const cube = x => x.mul(x).mul(x)
  * await grad(grad(cube))(tensor(2)).item() // 12
  */
-export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => Tensor {
+export function grad<A extends Tensor[]>(fn: (...inputs: A) => Tensor): (...inputs: A) => Tensor<A[0]['dtype']> {
   checkFunction('grad', fn)
   return (...inputs) => {
     const leaf = variable(checkTensor('grad', inputs[0], 'argument 0'))

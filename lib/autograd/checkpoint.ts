@@ -1,3 +1,4 @@
+import type { DType } from '../dtype.js'
 import { GradientError } from '../errors.js'
 import { checkTensor, type Gradient, record } from '../ops/define.js'
 import { defaultGenerator, Generator, withGenerator } from '../random.js'
@@ -18,7 +19,7 @@ import { backwardThrough } from './backward.js'
  * const x = ones([2, 4], { requiresGrad: true })
  * checkpoint(block.forward.bind(block), x).sum().backward()
  */
-export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+export function checkpoint<D extends DType>(fn: (...inputs: Tensor[]) => Tensor<D>, ...inputs: Tensor[]): Tensor<D> {
   checkFunction('checkpoint', fn)
   inputs.forEach((x, i) => checkTensor('checkpoint', x, `argument ${i}`))
   if (!inputs.some(x => x.edge))

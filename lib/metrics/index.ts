@@ -19,7 +19,7 @@ export { type ClassificationReport, type ClassScores, ConfusionMatrix, reportOf 
  * const scores = tensor([[0.9, 0.1], [0.2, 0.8]])
  * await metrics.accuracy(scores, tensor([0, 0])).item() // 0.5
  */
-export function accuracy(predictions: Tensor, targets: Tensor): Tensor {
+export function accuracy(predictions: Tensor, targets: Tensor): Tensor<'float32'> {
   return noGrad(() => tidy(() => mean(cast(equal(...classesOf('accuracy', predictions, targets)), 'float32'))))
 }
 

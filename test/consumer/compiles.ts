@@ -118,6 +118,7 @@ export function dtypes(
   int32(tensor(new Uint8Array(4)))
   int32(tensor(new BigInt64Array(4)))
   int32(zeros([2], { dtype: 'int32' }))
+  int32(zeros(2, 3, { dtype: 'int32' }))
   int32(tensor([1, 2], { dtype: 'int32', device: 'js' }))
   bool(tensor([true, false]))
   bool(full([2], true))
@@ -185,6 +186,7 @@ const double = (x: Tensor): Tensor => x.mul(2)
 const same = <T extends Tensor>(x: T): T => x
 const twice = <D extends DType>(x: Tensor<D>): Tensor => x.add(x)
 const scale = (x: Tensor, by: TensorLike): Tensor => add(x, by)
+const asked = async (values: number[], dtype: DType) => (await tensor(values, { dtype }).data()).reduce((a, b) => a + b)
 const like = (shape: Shape, options: { dtype?: DType } = {}): Tensor => zeros(shape, options)
 export const calls: Tensor[] = [
   double(arange(3)),
@@ -195,6 +197,7 @@ export const calls: Tensor[] = [
   scale(ones([1]), ones([1])),
   like([2], { dtype: 'int32' }),
 ]
+export const sum: Promise<number> = asked([1], 'int32')
 export const total: Tensor = calls.reduce((a, b) => a.add(b))
 export const floats: Tensor<'float32'> = [zeros([2]), ones([2])].reduce((a, b) => a.add(b))
 export const from: Tensor<'float32'> = calls.reduce((a, b) => a.add(b), zeros([]))
@@ -277,6 +280,51 @@ export async function gradients(x: Tensor<'float32'>): Promise<void> {
   checkpoint((a: Tensor<'float32'>, b: Tensor) => a.mul(b), x, arange(3))
   await gradcheck((x, y) => x.mul(y).tanh(), [x, second])
   for (const t of [value, g, h]) await t.item()
+}
+
+/** The forms of PyTorch. */
+export function forms(x: Tensor<'float32'>): Tensor<'float32'>[] {
+  return [
+    zeros(2, 3),
+    randn(2, { requiresGrad: true }),
+    x.permute(1, 0),
+    x.permute([1, 0]),
+    x.reshape(3, 2),
+    x.reshape(-1),
+    x.expand(4, -1, -1),
+    x.tile(2, 2),
+    x.squeeze(0),
+    x.squeeze(),
+    x.flip(0),
+    x.flip([0, 1]),
+    x.sum({ keepDims: true }),
+    x.sum([]),
+    x.max(0, { keepDims: true }),
+    x.mean([0, 1]),
+    x.std(0, { correction: 0 }),
+    x.softmax(),
+    x.cumsum(-1),
+    x.slice(0, [null, 2], [0, -1, 2]),
+    ...x.split([1, 1]),
+  ]
+}
+
+export function containers(x: Tensor<'float32'>, i: Tensor<'int32'>): Tensor[] {
+  const trained: Tensor<'float32'>[] = [new nn.Parameter(x), x]
+  const parameters: nn.Parameter[] = [new nn.Parameter(x), new nn.Parameter(x.cast('float64'))]
+  const either: Tensor<'float32' | 'int32'> = x.size > 1 ? x : i
+  const real: Tensor<'float32' | 'float64'> = x
+  const byName = new Map<string, Tensor>(parameters.map((p, n) => [`${n}`, p]))
+  const grouped: Record<string, Tensor[]> = { a: trained, b: parameters }
+  const mean = trained.reduce((a, b) => a.add(b)).div(trained.length)
+  const sums = [...byName.values(), ...Object.values(grouped).flat()].map(t => t.sum())
+  const product = parameters.reduce((y: Tensor, p) => y.matmul(p), x)
+  const stacked: Tensor<'float32'> = stack(trained.map(t => t.sum()))
+  const mixed: Tensor = concat([x, i, product])
+  const average = (list: readonly Tensor[]): Tensor => stack(list).mean(0)
+  let state: Tensor | undefined
+  for (const t of trained) state = state ? state.mul(0.9).add(t) : t
+  return [either, real, mean, ...sums, stacked, mixed, average(trained), average([x, i]), state ?? x]
 }
 
 export function lifetime(): void {
