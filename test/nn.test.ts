@@ -150,6 +150,17 @@ describe.each(devices)('%s', device => {
     expect(() => new nn.Linear(1, 1, { biases: false } as never)).toThrow(/unknown option 'biases'.*'bias'/)
     expect(() => new nn.Dropout(2)).toThrow(/p must be from 0 to 1/)
     expect(() => nn.init.xavierUniform_(zeros([3], { device }))).toThrow(/fans need at least two dims/)
+    for (const [name, fill] of Object.entries(nn.init))
+      expect(() => (fill as unknown as () => void)()).toThrow(
+        new RegExp(
+          name === 'gain' ? 'unknown nonlinearity undefined' : `^${name}: (input must be a tensor|value must)`,
+        ),
+      )
+    const whole = zeros([2, 3], { device, dtype: 'int32' })
+    expect(() => nn.init.kaimingNormal_(whole)).toThrow(/^kaimingNormal_: expected a floating tensor, got int32/)
+    expect(() => nn.init.uniform_(zeros([2], { device }), Number.NaN)).toThrow(/^uniform_: low must be a finite number/)
+    expect(() => nn.init.xavierNormal_(zeros([2, 2], { device }), { gain: '1' as never })).toThrow(/gain must be a fin/)
+    expect(nn.init.ones_(whole)).toBe(whole)
     synchronizeSync()
   })
 

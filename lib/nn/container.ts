@@ -37,6 +37,7 @@ export class Sequential extends Module {
   }
   /** The layer at a place; from the end, if that is negative. */
   at(place: number): Module | undefined {
+    if (!Number.isInteger(place)) throw new OptionError('at', `expected a whole number, got ${describe(place)}`)
     return this[place < 0 ? this.length + place : place]
   }
   *[Symbol.iterator](): IterableIterator<Module> {

@@ -1,4 +1,5 @@
-import { checkOptions, OptionError } from '../errors.js'
+import { checkOptions, describe, OptionError } from '../errors.js'
+import { checkTensor } from '../ops/define.js'
 import { dropout } from '../ops/random.js'
 import type { Generator } from '../random.js'
 import type { Tensor } from '../tensor.js'
@@ -14,12 +15,12 @@ export class Dropout extends Module {
     super()
     checkOptions('Dropout', options, ['generator'])
     if (typeof p !== 'number' || !(p >= 0 && p <= 1))
-      throw new OptionError('Dropout', `p must be from 0 to 1, got ${String(p)}`)
+      throw new OptionError('Dropout', `p must be from 0 to 1, got ${describe(p)}`)
     this.p = p
     this.generator = options.generator
   }
   forward(x: Tensor): Tensor {
-    return this.training ? dropout(x, this.p, { generator: this.generator }) : x
+    return this.training ? dropout(x, this.p, { generator: this.generator }) : checkTensor('Dropout', x)
   }
   override toString(): string {
     return `Dropout(${this.p})`

@@ -1,8 +1,11 @@
 /** Initialisers: they fill a tensor in place and return it. Fans: a weight [out, in, …] has fanIn = in·…, fanOut = out·…. */
 import { full, normal, uniform } from '../creation.js'
-import { checkOptions, OptionError, ShapeError } from '../errors.js'
+import { isFloating } from '../dtype.js'
+import { checkOptions, DTypeError, describe, OptionError, ShapeError } from '../errors.js'
+import { checkTensor } from '../ops/define.js'
 import { assign_ } from '../ops/movement.js'
 import type { Generator } from '../random.js'
+import type { Device } from '../runtime/device.js'
 import { noGrad } from '../scope.js'
 import { format, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -23,22 +26,33 @@ export interface KaimingOptions extends Omit<InitOptions, 'gain'> {
 }
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu'
 
-function put(x: Tensor, make: (options: { dtype: Tensor['dtype']; device: Tensor['device'] }) => Tensor): Tensor {
+/** Fills a tensor with values that are made for it. */
+function put(op: string, x: Tensor, make: (options: { dtype: Tensor['dtype']; device: Device }) => Tensor): Tensor {
+  checkTensor(op, x)
   return noGrad(() => {
     const values = make({ dtype: x.dtype, device: x.device })
-    assign_(x, values)
-    values.dispose()
-    return x
+    try {
+      return assign_(x, values)
+    } finally {
+      values.dispose()
+    }
   })
 }
 
 /** Draws are made in float32 and converted, so that all dtypes and devices start from the same values. */
-function draw(x: Tensor, make: (options: { device: Tensor['device'] }) => Tensor): Tensor {
-  return put(x, ({ device }) => make({ device }))
+function draw(op: string, x: Tensor, make: (options: { device: Device }) => Tensor): Tensor {
+  if (!isFloating(checkTensor(op, x).dtype))
+    throw new DTypeError(op, `expected a floating tensor, got ${x.dtype}`, 'random numbers would be cut to whole ones')
+  return put(op, x, ({ device }) => make({ device }))
+}
+
+function checkNumber(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw new OptionError(op, `${name} must be a finite number, got ${describe(value)}`)
 }
 
 /** The fans of a weight of this shape. */
-export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
+function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
   if (shape.length < 2) throw new ShapeError(op, `fans need at least two dims, got shape ${format(shape)}`)
   const field = sizeOf(shape.slice(2))
   return { fanIn: shape[1] * field, fanOut: shape[0] * field }
@@ -46,61 +60,80 @@ export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number 
 
 /** The factor by which an activation shrinks the standard deviation, inverted: as PyTorch's `calculate_gain`. */
 export function gain(nonlinearity: Nonlinearity, slope = 0): number {
+  checkNumber('gain', 'slope', slope)
   const gains = { linear: 1, sigmoid: 1, tanh: 5 / 3, relu: Math.SQRT2, leakyRelu: Math.sqrt(2 / (1 + slope * slope)) }
-  if (!Object.hasOwn(gains, nonlinearity))
-    throw new OptionError('gain', `unknown nonlinearity '${nonlinearity}'`, `use ${Object.keys(gains).join(', ')}`)
+  if (typeof nonlinearity !== 'string' || !Object.hasOwn(gains, nonlinearity))
+    throw new OptionError(
+      'gain',
+      `unknown nonlinearity ${describe(nonlinearity)}`,
+      `use ${Object.keys(gains).join(', ')}`,
+    )
   return gains[nonlinearity]
 }
 
 /** All 0. */
 export function zeros_(x: Tensor): Tensor {
-  return constant_(x, 0)
+  return put('zeros_', x, options => full(x.dims, 0, options))
 }
 /** All 1. */
 export function ones_(x: Tensor): Tensor {
-  return constant_(x, 1)
+  return put('ones_', x, options => full(x.dims, 1, options))
 }
 /** All of one value. */
 export function constant_(x: Tensor, value: number): Tensor {
-  return put(x, options => full(x.shape, value, options))
+  if (typeof value !== 'number') throw new OptionError('constant_', `value must be a number, got ${describe(value)}`)
+  return put('constant_', x, options => full(x.dims, value, options))
 }
 /** Uniform in [low, high). */
-export function uniform_(x: Tensor, low = 0, high = 1, { generator }: InitOptions = {}): Tensor {
-  return draw(x, options => uniform(x.shape, low, high, { ...options, generator }))
+export function uniform_(x: Tensor, low = 0, high = 1, options: Omit<InitOptions, 'gain'> = {}): Tensor {
+  checkOptions('uniform_', options, ['generator'])
+  return uniformly('uniform_', x, checkNumber('uniform_', 'low', low), checkNumber('uniform_', 'high', high), options)
 }
 /** Normal with the given mean and standard deviation. */
-export function normal_(x: Tensor, mean = 0, deviation = 1, { generator }: InitOptions = {}): Tensor {
-  return draw(x, options => normal(x.shape, mean, deviation, { ...options, generator }))
+export function normal_(x: Tensor, mean = 0, deviation = 1, options: Omit<InitOptions, 'gain'> = {}): Tensor {
+  checkOptions('normal_', options, ['generator'])
+  checkNumber('normal_', 'mean', mean)
+  return normally('normal_', x, mean, checkNumber('normal_', 'deviation', deviation), options)
 }
 
+function uniformly(op: string, x: Tensor, low: number, high: number, { generator }: InitOptions): Tensor {
+  return draw(op, x, options => uniform(x.dims, low, high, { ...options, generator }))
+}
+function normally(op: string, x: Tensor, mean: number, deviation: number, { generator }: InitOptions): Tensor {
+  return draw(op, x, options => normal(x.dims, mean, deviation, { ...options, generator }))
+}
+
+function xavierDeviation(op: string, x: Tensor, options: InitOptions): number {
+  checkTensor(op, x)
+  checkOptions(op, options, ['generator', 'gain'])
+  const { fanIn, fanOut } = fans(op, x.dims)
+  return checkNumber(op, 'gain', options.gain ?? 1) * Math.sqrt(2 / (fanIn + fanOut))
+}
 /** U(−a, a) with a = gain·√(6/(fanIn + fanOut)). Glorot & Bengio (2010); Keras's glorot_uniform. */
 export function xavierUniform_(x: Tensor, options: InitOptions = {}): Tensor {
-  checkOptions('xavierUniform_', options, ['generator', 'gain'])
-  const { fanIn, fanOut } = fans('xavierUniform_', x.shape)
-  const bound = (options.gain ?? 1) * Math.sqrt(6 / (fanIn + fanOut))
-  return uniform_(x, -bound, bound, options)
+  const bound = Math.sqrt(3) * xavierDeviation('xavierUniform_', x, options)
+  return uniformly('xavierUniform_', x, -bound, bound, options)
 }
 /** N(0, σ²) with σ = gain·√(2/(fanIn + fanOut)). Glorot & Bengio (2010). */
 export function xavierNormal_(x: Tensor, options: InitOptions = {}): Tensor {
-  checkOptions('xavierNormal_', options, ['generator', 'gain'])
-  const { fanIn, fanOut } = fans('xavierNormal_', x.shape)
-  return normal_(x, 0, (options.gain ?? 1) * Math.sqrt(2 / (fanIn + fanOut)), options)
+  return normally('xavierNormal_', x, 0, xavierDeviation('xavierNormal_', x, options), options)
 }
 
 function kaimingDeviation(op: string, x: Tensor, options: KaimingOptions): number {
+  checkTensor(op, x)
   checkOptions(op, options, ['generator', 'mode', 'nonlinearity', 'slope'])
   const { mode = 'fanIn', nonlinearity = 'leakyRelu', slope = 0 } = options
-  const fan = fans(op, x.shape)
+  const fan = fans(op, x.dims)
   if (mode !== 'fanIn' && mode !== 'fanOut')
-    throw new OptionError(op, `mode must be 'fanIn' or 'fanOut', got '${mode}'`)
+    throw new OptionError(op, `mode must be 'fanIn' or 'fanOut', got ${describe(mode)}`)
   return gain(nonlinearity, slope) / Math.sqrt(fan[mode])
 }
 /** U(−a, a) with a = gain·√(3/fan). He et al. (2015). */
 export function kaimingUniform_(x: Tensor, options: KaimingOptions = {}): Tensor {
   const bound = Math.sqrt(3) * kaimingDeviation('kaimingUniform_', x, options)
-  return uniform_(x, -bound, bound, options)
+  return uniformly('kaimingUniform_', x, -bound, bound, options)
 }
 /** N(0, σ²) with σ = gain/√fan. He et al. (2015). */
 export function kaimingNormal_(x: Tensor, options: KaimingOptions = {}): Tensor {
-  return normal_(x, 0, kaimingDeviation('kaimingNormal_', x, options), options)
+  return normally('kaimingNormal_', x, 0, kaimingDeviation('kaimingNormal_', x, options), options)
 }
