@@ -1,6 +1,5 @@
 /** Tensors as text: the layout and the numbers of NumPy's array2string. */
 import type { DType } from './dtype.js'
-import { tidy } from './scope.js'
 import { format, sizeOf } from './shape.js'
 import type { Tensor } from './tensor.js'
 
@@ -23,29 +22,29 @@ export function headline(t: Tensor, ...states: string[]): string {
 /** The headline, and below it the values, if they are known: printing neither waits for work nor starts it. */
 export function printed(t: Tensor, nested: boolean): string {
   if (t.isDisposed) return headline(t)
-  const { stream } = t.storage
-  if (!stream.idle) return headline(t, 'pending')
   const cut = t.dims.map(n => t.size > threshold && n > 2 * edge)
   const shown = t.dims.map((n, d) => (cut[d] ? 2 * edge : n))
-  if (sizeOf(shown) > (nested ? nestedCount : 10 * threshold) || (nested && t.rank > 1)) return headline(t)
-  let values: ArrayLike<number> | undefined
-  try {
-    values = valuesOf(t, shown, cut)
-  } catch {
-    return headline(t) // no memory for a copy: printing does not fail
-  }
-  if (!values) return headline(t, 'failed')
   if (t.size === 0) return `${headline(t)} []`
+  if (sizeOf(shown) > (nested ? nestedCount : 10 * threshold) || (nested && t.rank > 1)) return headline(t)
+  const values = t.storage.stream.peek(t.storage, runsOf(t, shown, cut))
+  if (typeof values === 'string') return headline(t, values)
   if (t.rank === 0) return `${headline(t)} ${scalar(values[0], t.dtype)}`
   return `${headline(t)}${nested ? ' ' : '\n'}${layout(cellsOf(values, t.dtype), shown, cut)}`
 }
 
-/** The values at the ends of the cut axes, and all along the others; undefined if they could not be computed. */
-function valuesOf(t: Tensor, shown: readonly number[], cut: readonly boolean[]): ArrayLike<number> | undefined {
-  // A cut axis is two runs of elements, one at each end.
-  const dims = shown.flatMap((n, d) => (cut[d] ? [2, edge] : [n]))
-  const steps = t.steps.flatMap((step, d) => (cut[d] ? [(t.dims[d] - edge) * step, step] : [step]))
-  return tidy(() => t.storage.stream.peek(t.alias(undefined, dims, steps).contiguous()))
+/** Where the shown elements are in the storage, in row-major order: runs of neighbours. */
+function runsOf(t: Tensor, shown: readonly number[], cut: readonly boolean[]): [from: number, count: number][] {
+  const runs: [number, number][] = []
+  const add = (from: number, d: number): void => {
+    for (let i = 0; d < t.rank && i < shown[d]; i++)
+      add(from + t.steps[d] * (cut[d] && i >= edge ? t.dims[d] - 2 * edge + i : i), d + 1)
+    if (d < t.rank) return
+    const last = runs[runs.length - 1]
+    if (last && last[0] + last[1] === from) last[1]++
+    else runs.push([from, 1])
+  }
+  add(t.offset, 0)
+  return runs
 }
 
 // ---- numbers ---------------------------------------------------------------------------------------------------------

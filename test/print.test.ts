@@ -1,7 +1,7 @@
 // Tensors as text, as numbers, as lists: what shows, and what is refused.
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { memory, nn, ones, StateError, Tensor, tensor } from '../lib/index.js'
+import { memory, nn, noGrad, ones, StateError, Tensor, tensor } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 /** The values only, as NumPy's array2string(x, separator=', ', precision=4) shows them. */
@@ -127,6 +127,24 @@ describe.each(devices)('%s', device => {
     expect(inspect(other)).toMatch(/\[2\.\]/)
     expect(() => other.dataSync()).toThrow(/index 5/)
     expect(other.itemSync()).toBe(2)
+  })
+
+  test('a tensor that is only read by what is pending is known', () => {
+    const x = make([1, 2])
+    const z = make([3])
+    const y = x.mul(x).add(z)
+    expect([values(x), values(z)]).toEqual(['[1., 2.]', '[3.]'])
+    expect(inspect(y)).toMatch(/pending/)
+    noGrad(() => x.assign_(y))
+    expect(inspect(x)).toMatch(/pending/)
+    expect(y.dataSync()).toEqual(Float32Array.of(4, 7))
+    expect([values(x), values(y)]).toEqual(['[4., 7.]', '[4., 7.]'])
+    // In the place of one that is not freed yet: not before it is.
+    const w = make([1]).add(1)
+    z.dispose()
+    const next = make([4])
+    expect(inspect(next)).toMatch(/pending|\[4\.\]/)
+    expect(w.itemSync() + next.itemSync()).toBe(6)
   })
 
   test('in other objects: one line', () => {

@@ -7,6 +7,7 @@ import type { Executor } from './executor.js'
 import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
+import { computes, uploadOf } from './pending.js'
 import type { Row } from './row.js'
 import { sourceOf, sourceText } from './source.js'
 import { probeStack } from './stack.js'
@@ -71,8 +72,6 @@ export class Stream {
   length = 0
   /** What they will take: estimated nanoseconds. */
   cost = 0
-  /** Are there kernels among them? */
-  private computing = false
   private slots = new Float64Array(0)
   /** What has failed, and who was told. */
   readonly failures: Failures = new Failures()
@@ -165,7 +164,6 @@ export class Stream {
     words[start + 4] = mask
     if (row.group === 'gemm') elements = sizeOf((args[2] as Operand).dims) * (args[0] as Operand).dims.at(-1)!
     this.end(at, (elements * costs[row.group] + 100) * this.costFactor)
-    this.computing = true
     this.flush()
   }
 
@@ -283,7 +281,6 @@ export class Stream {
     this.executor.submit(this.words, this.length, this.slots, this.cost)
     this.length = 0
     this.cost = 0
-    this.computing = false
     this.drain()
     this.heap.report()
   }
@@ -303,7 +300,6 @@ export class Stream {
     this.executor.run(this.words, this.length, this.slots)
     this.length = 0
     this.cost = 0
-    this.computing = false
     this.drain()
     this.heap.report()
   }
@@ -380,25 +376,55 @@ export class Stream {
     this.failures.throwIf(this.tickets.failuresOf(settled))
   }
 
-  /** Is nothing being computed? Then the values of all tensors are known. */
-  get idle(): boolean {
-    return !this.closed && !this.computing && this.executor.inFlight() === 0
+  /**
+   * The elements at some places of a storage, if they are known: nothing runs, and nothing that waits would change them.
+   * Starts no work; failures wait for a read.
+   */
+  peek(storage: Storage, places: readonly (readonly [from: number, count: number])[]): Buf | 'pending' | 'failed' {
+    if (this.closed || this.executor.inFlight() > 0 || !this.isThere(storage)) return 'pending'
+    const { bytes } = dtypes[storage.dtype]
+    const target = newArray(
+      storage.dtype,
+      places.reduce((n, [, count]) => n + count, 0),
+    )
+    const reads = new Float64Array(places.length * (header + 4))
+    const tickets: number[] = []
+    let failed = false
+    let at = 0
+    try {
+      places.forEach(([from, count], i) => {
+        const ticket = this.tickets.open(({ needed }) => {
+          failed ||= needed.length > 0
+        }, 'nothing')
+        tickets.push(ticket)
+        reads.set(
+          [header + 4, commands.read, 0, 0, 0, ticket, storage.handle, from * bytes, count * bytes],
+          i * (header + 4),
+        )
+        this.executor.expect(ticket, target.subarray(at, (at += count)))
+      })
+      this.executor.run(reads, reads.length, this.slots)
+      this.drain()
+    } finally {
+      for (const ticket of tickets) this.tickets.pending.delete(ticket)
+    }
+    return failed ? 'failed' : target
   }
 
-  /** What a dense operand holds; undefined if it was spoilt. Failures wait for a read. For an idle stream: it blocks. */
-  peek(from: Operand): Buf | undefined {
-    const target = newArray(from.storage.dtype, sizeOf(from.dims))
-    let known = false
-    const ticket = this.tickets.open(({ needed }) => {
-      known = needed.length === 0
-    }, 'nothing')
-    try {
-      this.issueRead('print', ticket, from, target)
+  /** Does a storage have its values already, whatever waits to be computed? Uploads that wait are run. */
+  private isThere(storage: Storage): boolean {
+    const { words } = this
+    if (!computes(words, this.length)) {
       this.runNow()
-    } finally {
-      this.tickets.pending.delete(ticket)
+      return true
     }
-    return known ? target : undefined
+    const at = uploadOf(storage, words, this.length)
+    if (at === undefined || at < 0) return at !== undefined
+    const end = at + words[at]
+    this.executor.run(words.slice(at, end), end - at, this.slots)
+    words.copyWithin(at, end, this.length)
+    this.length -= end - at
+    return true
   }
 
   /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */
