@@ -109,6 +109,7 @@ describe.each(devices)('%s', device => {
       /fit: this model is being trained already.*await the first fit/,
     )
     const other = adam(new Net(device)).fit(x, y, silent)
+    await expect(adam(model.module).fit(x, y, silent)).rejects.toThrow(/is being trained already/)
     await Promise.all([model.evaluate(x, y), model.predict(x), other])
     expect((await first).epochs).toEqual([1, 2, 3])
     await expect(model.fit(x, zeros([2, 1], { device }), silent)).rejects.toThrow(/equally many/)

@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
   DTypeError,
+  data,
   dense,
   GradusError,
   layers,
@@ -162,6 +163,7 @@ describe.each(devices)('samples, %s', device => {
     ['unequal counts', x, t([5, 3]), {}, /x and y must have equally many rows, got 6 and 5/],
     ['scalar targets', x, 3, {}, /equally many rows, got 6 and a scalar/],
     ['no samples', t([0, 2]), t([0, 3]), {}, /there are no samples: x is empty, \[0, 2\]/],
+    ['a loader', new data.Loader(new data.TensorDataset(x)), undefined, {}, /x must be a tensor.*got a Loader.*own/],
     ['text', 'x', t([6, 3]), {}, /got 'x'/],
     [
       'validation, counts',
@@ -189,11 +191,11 @@ describe.each(devices)('samples, %s', device => {
     ['generator', x, t([6, 3]), { generator: 5 }, /generator/],
     ['options', x, t([6, 3]), 5 as never, /options must be an object, got 5/],
   ]
-  test.each(refused)('refused before anything changes: %s', async (_, data, targets, options, message) => {
+  test.each(refused)('refused before anything changes: %s', async (_, samples, targets, options, message) => {
     const model = build([2])
     const before = await model.parameters()[0].data()
     const opts = typeof options === 'object' ? { ...silent, ...options } : options
-    const fit = model.fit(data as Tensor, targets as Tensor, opts)
+    const fit = model.fit(samples as Tensor, targets as Tensor, opts)
     await expect(fit).rejects.toThrow(message)
     await expect(fit).rejects.toThrow(GradusError)
     expect(await model.parameters()[0].data()).toEqual(before)

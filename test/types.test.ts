@@ -1,6 +1,22 @@
 // What the compiler must refuse; test/consumer has what it must accept. Checked by tsc; runs only to be counted.
 import { expectTypeOf, test } from 'vitest'
-import { add, arange, eye, full, nn, randint, type Tensor, tensor, where, zeros } from '../lib/index.js'
+import {
+  add,
+  arange,
+  dense,
+  eye,
+  full,
+  losses,
+  type Model,
+  metrics,
+  nn,
+  optim,
+  randint,
+  type Tensor,
+  tensor,
+  where,
+  zeros,
+} from '../lib/index.js'
 
 test('wrong calls do not compile', () => {
   const x = zeros([2])
@@ -78,5 +94,35 @@ test('a shape that was written is checked', () => {
     const c: Tensor<'float32', readonly [3]> = x.relu()
     return [a, b, c]
   }
+  expectTypeOf(refused).toBeFunction()
+})
+
+test('names of optimizers, losses, metrics and activations are literals', () => {
+  const accepted = (model: Model) => {
+    model.compile({ optimizer: 'Adam', loss: 'mse', metrics: ['acc', 'binary_crossentropy', (p: Tensor) => p.mean()] })
+    model.compile({
+      optimizer: { name: 'sgd', learningRate: 1, momentum: 0.9 },
+      loss: 'sparse_categorical_crossentropy',
+    })
+    model.compile({ optimizer: new optim.Adam(model.parameters()), loss: losses.mse })
+    return dense(1, { activation: 'leaky_relu' })
+  }
+  const refused = (model: Model) => {
+    // @ts-expect-error
+    model.compile({ optimizer: 'adamm', loss: 'mse' })
+    // @ts-expect-error
+    model.compile({ optimizer: 'rmsprop', loss: 'mse' })
+    // @ts-expect-error
+    model.compile({ optimizer: { name: 'adm' }, loss: 'mse' })
+    // @ts-expect-error
+    model.compile({ optimizer: 'adam', loss: 'mee' })
+    // @ts-expect-error
+    model.compile({ optimizer: 'adam', loss: 'mse', metrics: ['accuracie'] })
+    // @ts-expect-error
+    model.compile({ optimizer: 'adam', loss: 'mse', metrics: [metrics.f1] })
+    // @ts-expect-error
+    return dense(1, { activation: 'rleu' })
+  }
+  expectTypeOf(accepted).toBeFunction()
   expectTypeOf(refused).toBeFunction()
 })

@@ -37,6 +37,18 @@ export interface ModelOptions {
   generator?: Generator
 }
 
+/** Parameters that a fit trains now. */
+const trained = new WeakSet<Parameter>()
+
+/** Parameters for one fit alone: two at once would each move what the other has computed with. */
+function claim(parameters: Parameter[]): Parameter[] {
+  const wanted = parameters.filter(p => p.requiresGrad)
+  if (wanted.some(p => trained.has(p)))
+    throw new StateError('fit', 'this model is being trained already', 'await the first fit, or train another model')
+  for (const p of wanted) trained.add(p)
+  return wanted
+}
+
 /** A model that can be trained, evaluated and asked: Keras's `Model`, of `sequential([…])` or of any Module. */
 export class Model {
   /** What the last `fit` reported, also one that failed or was aborted, or reports so far. */
@@ -47,7 +59,6 @@ export class Model {
   /** The shape of a sample. Modules that are not of `sequential` may take several: then it is that of the last. */
   private sample: Shape | undefined
   private compiled: { readonly optimizer: CompiledOptimizer; readonly measures: Measures } | undefined
-  private fitting = false
 
   /** @param of A module, or the layers of `sequential`. */
   constructor(of: Module | readonly LayerSpec[], options: ModelOptions = {}) {
@@ -133,16 +144,15 @@ export class Model {
   async fit(x: Data, y: Data, options: FitOptions = {}): Promise<History> {
     checkFitOptions(options)
     const { measures, optimizer } = this.checkCompiled('fit')
-    if (this.fitting)
-      throw new StateError('fit', 'this model is being trained already', 'await the first fit, or train another model')
-    this.fitting = true
     const generator = options.generator ?? defaultGenerator().split()
     const open: Samples[] = []
+    let claimed: Parameter[] = []
     try {
       const samples = this.samples('fit', [x, y])
       open.push(samples)
       const validation = options.validationData && this.samples('fit', options.validationData, samples)
       if (validation) open.push(validation)
+      claimed = claim(this.parameters())
       const { device } = this
       const training: Training = {
         measures,
@@ -162,7 +172,7 @@ export class Model {
       await train(training, result)
       return result
     } finally {
-      this.fitting = false
+      for (const p of claimed) trained.delete(p)
       for (const samples of open) samples.release()
     }
   }

@@ -1,7 +1,7 @@
 /** Data on its way into a model: tensors on its device, checked before anything runs. */
 import { dataFor, tensor, type Values } from '../creation.js'
 import { type DType, isFloating, promote } from '../dtype.js'
-import { DTypeError, OptionError, ShapeError } from '../errors.js'
+import { DTypeError, describe, OptionError, ShapeError } from '../errors.js'
 import { cast, isTensor } from '../ops/define.js'
 import { reshape } from '../ops/view.js'
 import type { Device } from '../runtime/device.js'
@@ -85,6 +85,12 @@ export class Samples {
     const { device, dtype } = this.wanted
     if (given === undefined || given === null)
       throw new OptionError(this.op, `${this.nameOf(i)} is missing, got ${String(given)}`)
+    if (typeof given === 'object' && (Symbol.asyncIterator in given || 'batch' in given))
+      throw new OptionError(
+        this.op,
+        `${this.nameOf(i)} must be a tensor or an array, got ${describe(given)}`,
+        'batches of a Loader are trained with in a loop of your own: loss.backward(), optimizer.step()',
+      )
     const like = this.training?.tensors[i]
     const taken = like ? tidy(() => this.inForm(given, like, i)) : dataFor(given, device, dtype)
     return taken === given ? taken : this.own(taken)
