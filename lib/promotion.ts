@@ -77,6 +77,7 @@ export type Choice<A, B> = [A, B] extends [number | boolean, number | boolean] ?
 
 type Nest<T> = T | readonly Nest<T>[]
 type Named<Name extends string> = { readonly [Symbol.toStringTag]: `${Name}Array` }
+/** By the name of their class; AnyArray has any name. */
 type Floats = number | Named<'Float16' | 'Float32'>
 type Integers =
   | bigint
@@ -88,12 +89,14 @@ type OfNest<V> = V extends { readonly dtype: infer D extends DType }
     ? 'float32'
     : V extends Nest<boolean>
       ? 'bool'
-      : V extends Nest<Integers | boolean>
-        ? 'int32'
-        : V extends Nest<Floats | Integers | boolean>
-          ? 'float32'
-          : V extends Nest<Named<'Float64'>>
-            ? 'float64'
-            : AnyDType
+      : V extends Nest<Named<'Any'>>
+        ? AnyDType
+        : V extends Nest<Integers | boolean>
+          ? 'int32'
+          : V extends Nest<Floats | Integers | boolean>
+            ? 'float32'
+            : V extends Nest<Named<'Float64'>>
+              ? 'float64'
+              : AnyDType
 /** The dtype that `tensor` gives to values. */
 export type OfValues<V> = Nested extends V ? AnyDType : OfNest<V>
