@@ -44,7 +44,8 @@ void forStrips(Task& task, i64 outer, i64 inner, i64 width, i64 work, i64 wide, 
   const i64 chunks = ceilDiv(count, each);
   double* scratch = nullptr;
   if (wide) {
-    scratch = static_cast<double*>(task.allocate(task, minOf2(task.workers, chunks) * wide * 8));
+    // By worker, of whom any may come, however few chunks there are.
+    scratch = static_cast<double*>(task.allocate(task, task.workers * wide * 8));
     if (!scratch) return;
   }
   forChunks(task, chunks, [&](i64 chunk, int worker) {
