@@ -57,6 +57,14 @@ export class IndexError extends GradusError {
   }
 }
 
+/** A value outside the domain of an operation, found while the command ran. */
+export class ValueError extends GradusError {
+  override name = 'ValueError'
+  constructor(op: string, problem: string, hint?: string) {
+    super('GRADUS_VALUE', op, problem, hint)
+  }
+}
+
 /** No memory, or more than the limit. */
 export class MemoryError extends GradusError {
   override name = 'MemoryError'

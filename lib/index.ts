@@ -89,6 +89,7 @@ export {
   OptionError,
   ShapeError,
   StateError,
+  ValueError,
 } from './errors.js'
 export { type LockstepOptions, type LockstepReport, lockstep } from './lockstep.js'
 export * as losses from './losses.js'

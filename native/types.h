@@ -29,7 +29,7 @@ template <class T> struct StridedInOut { T* data; Layout at; };
 // Why a command failed. The texts are in lib/runtime/failure.ts, in this order.
 enum class Fault : int {
   none, indexOutOfRange, outOfMemory, deadHandle, outOfBounds, contract, unknownKernel, aliased, noSuchDtype, redZone,
-  malformed,
+  malformed, notProbability,
 };
 
 // The surroundings of one running command. Plain function pointers, so that kernels need no runtime header.
@@ -39,7 +39,7 @@ struct Task {
   void* (*allocate)(Task&, i64 bytes);                           // 64-byte aligned, freed after the command; or null
   int workers;                                                   // threads that `dispatch` may use
   Fault fault;                                                   // set by a kernel that cannot go on
-  double value, position, limit;                                 // the index it met, where, and how many there are
+  double value, position, limit;                                 // what it met, where, and how many there are
   bool failed() const { return fault != Fault::none; }
 };
 

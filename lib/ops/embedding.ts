@@ -80,7 +80,8 @@ interface Picks extends Slices {
 
 const along = (shape: Shape, axis: number, n: number): Shape => shape.map((dim, d) => (d === axis ? n : dim))
 
-const gatherRule: Rule<Picks> = rule({
+/** @internal */
+export const gatherRule: Rule<Picks> = rule({
   name: 'gather',
   output: ([x, index]) => ({ shape: index.dims, dtype: x.dtype }),
   run: (kernel, [x, index], y, { outer, n, k, inner }) => kernel.gather(x, index, y, outer, n, k, inner),
@@ -102,17 +103,22 @@ const scatterAddRule: Rule<Picks> = rule({
  * @throws IndexError when the result is read, if an index is outside; DTypeError, ShapeError at once.
  */
 export function gather<D extends DType>(x: Tensor<D>, index: Tensor, axis: number): Tensor<D> {
-  checkTensor('gather', x)
-  checkIndex('gather', index)
-  const { axis: a, n } = slicesOf('gather', x.dims, axis)
+  return gatherAs(gatherRule, x, index, axis)
+}
+
+/** @internal The same for another op, whose name its errors bear: `{ ...gatherRule, name }`. */
+export function gatherAs<D extends DType>(r: Rule<Picks>, x: Tensor<D>, index: Tensor, axis: number): Tensor<D> {
+  checkTensor(r.name, x)
+  checkIndex(r.name, index)
+  const { axis: a, n } = slicesOf(r.name, x.dims, axis)
   if (index.rank !== x.rank || index.dims.some((dim, d) => d !== a && dim > x.dims[d]))
     throw new ShapeError(
-      'gather',
+      r.name,
       `index of shape ${format(index.dims)} does not fit into ${format(x.dims)} along axis ${a}`,
     )
   const part = slice(x, ...index.dims.map((dim, d) => (d === a ? null : ([0, dim] as const))))
-  const { outer, inner, n: k } = slicesOf('gather', index.dims, a)
-  return applyTo(gatherRule, [x, index], [part, index], { axis: a, outer, n, inner, k })
+  const { outer, inner, n: k } = slicesOf(r.name, index.dims, a)
+  return applyTo(r, [x, index], [part, index], { axis: a, outer, n, inner, k })
 }
 
 const indexSelectRule: Rule<Picks> = rule({

@@ -1,4 +1,4 @@
-import { DeviceError, type GradusError, IndexError, MemoryError, StateError } from '../errors.js'
+import { DeviceError, type GradusError, IndexError, MemoryError, StateError, ValueError } from '../errors.js'
 
 /** A failed command, as the executor tells it. */
 export interface Failure {
@@ -38,11 +38,21 @@ const texts: readonly ((f: Failure) => GradusError)[] = [
   f => new StateError(f.source, `${f.kernel} would write over its own input`, broken),
   f => new DeviceError(f.source, `${f.kernel} does not exist for this dtype on this device`),
   f => new StateError(f.source, `${f.kernel} wrote outside its buffer`, broken),
-  f => new StateError(f.source, 'a malformed command', broken),
+  malformed,
+  f =>
+    new ValueError(
+      f.source,
+      `${f.limit === 0 ? 'probabilities' : 'targets'} must be in [0, 1], got ${Number(f.value.toPrecision(7))} at position ${f.position}`,
+      f.limit === 0 ? 'for logits, use bceWithLogits' : undefined,
+    ),
 ]
 
+function malformed(f: Failure): GradusError {
+  return new StateError(f.source, 'a malformed command', broken)
+}
+
 export function failureError(f: Failure): GradusError {
-  return (texts[f.fault] ?? texts[texts.length - 1])(f)
+  return (texts[f.fault] ?? malformed)(f)
 }
 
 /** Failures whose text is kept: values that they spoilt may still be read. */

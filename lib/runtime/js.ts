@@ -24,21 +24,44 @@ export function complete(pieces: Pieces): void {
   while (!pieces.next().done);
 }
 
-/** Thrown by a kernel that meets an index outside its range. */
-export class IndexFault extends Error {
-  readonly index: number
+/** Thrown by a kernel that cannot go on with what it met. */
+export class KernelFault extends Error {
+  readonly fault: number
+  readonly value: number
   readonly position: number
-  /** How many there are. */
   readonly limit: number
-  constructor(index: number, position: number, limit: number) {
-    super('index out of range')
-    this.index = index
+  constructor(text: string, fault: number, value: number, position: number, limit: number) {
+    super(text)
+    this.fault = fault
+    this.value = value
     this.position = position
     this.limit = limit
   }
 }
 
-const fault = { indexOutOfRange: 1, outOfMemory: 2, deadHandle: 3, outOfBounds: 4, malformed: 10 } as const
+/** An index outside its range; `limit` is how many there are. */
+export class IndexFault extends KernelFault {
+  constructor(index: number, position: number, limit: number) {
+    super('index out of range', fault.indexOutOfRange, index, position, limit)
+  }
+}
+
+/** A value outside [0, 1]; `operand` tells the operands of a kernel apart. */
+export class ProbabilityFault extends KernelFault {
+  constructor(value: number, position: number, operand: number) {
+    super('not a probability', fault.notProbability, value, position, operand)
+  }
+}
+
+/** The numbers of Fault in native/types.h. */
+const fault = {
+  indexOutOfRange: 1,
+  outOfMemory: 2,
+  deadHandle: 3,
+  outOfBounds: 4,
+  malformed: 10,
+  notProbability: 11,
+} as const
 const kernelOf: Row[] = []
 for (const row of Object.values(rows)) kernelOf[row.id] = row
 const dtypeOf = Object.fromEntries(Object.entries(dtypes).map(([name, d]) => [d.code, name])) as Record<number, DType>
@@ -265,8 +288,7 @@ export class JsExecutor implements Executor {
   }
 
   private fail(running: Running, words: Float64Array, e: unknown): void {
-    if (e instanceof IndexFault)
-      running.poison = this.report(fault.indexOutOfRange, words, e.index, e.position, e.limit)
+    if (e instanceof KernelFault) running.poison = this.report(e.fault, words, e.value, e.position, e.limit)
     else if (e instanceof Fault) running.poison = this.report(e.fault, words)
     else if (e instanceof RangeError && !isStackOverflow(e)) running.poison = this.report(fault.outOfMemory, words)
     else throw e

@@ -2,7 +2,7 @@
 import { row, type Row } from './row.js'
 
 /** Hash of native/kernels.def: an addon with another one was built from other sources. */
-export const kernelsHash: number = 390888606
+export const kernelsHash: number = 3508127827
 
 /** What the runtime does itself, with its number in a record. */
 export const commands = {
@@ -118,13 +118,15 @@ export const rows: { readonly [K in keyof Kernels<unknown, unknown>]: Row } = {
   normal: row('normal', 105, ['float32'], 'random', 'y:out:T mean:real deviation:real seed:size offset:size'),
   randint: row('randint', 106, ['float32', 'int32'], 'random', 'y:out:T low:real high:real seed:size offset:size'),
   dropout: row('dropout', 107, ['float32'], 'random', 'x:in:T y:out:T p:real seed:size offset:size'),
-  crossEntropy: row('crossEntropy', 108, ['float32'], 'reduction', 'x:in:T target:in:int32 loss:out:T top:out:T logSum:out:T n:size classes:size ignoreIndex:real smoothing:real'),
-  crossEntropyGrad: row('crossEntropyGrad', 109, ['float32'], 'reduction', 'g:in:T x:in:T target:in:int32 top:in:T logSum:in:T dx:out:T n:size classes:size ignoreIndex:real smoothing:real'),
-  bceWithLogits: row('bceWithLogits', 110, ['float32'], 'elementwise', 'x:stridedIn:T target:stridedIn:T y:out:T'),
-  bceWithLogitsGrad: row('bceWithLogitsGrad', 111, ['float32'], 'elementwise', 'g:stridedIn:T x:stridedIn:T target:stridedIn:T dx:out:T'),
-  sgdStep: row('sgdStep', 112, ['float32'], 'effect', 'w:inOut:T g:in:T velocity:inOut:T time:inOut:int32 rate:real momentum:real dampening:real decay:real nesterov:size'),
-  adamStep: row('adamStep', 113, ['float32'], 'effect', 'w:inOut:T g:in:T m:inOut:T v:inOut:T peak:inOut:T time:inOut:int32 rate:real beta1:real beta2:real epsilon:real decay:real decoupled:size rawEpsilon:size'),
-  probe: row('probe', 114, ['float32'], 'elementwise', 'y:out:T rounds:size'),
+  crossEntropy: row('crossEntropy', 108, ['float32'], 'reduction', 'x:in:T target:in:int32 weight:in:T loss:out:T top:out:T logSum:out:T n:size classes:size ignoreIndex:real smoothing:real'),
+  crossEntropyGrad: row('crossEntropyGrad', 109, ['float32'], 'reduction', 'g:in:T x:in:T target:in:int32 weight:in:T top:in:T logSum:in:T dx:out:T n:size classes:size ignoreIndex:real smoothing:real'),
+  bce: row('bce', 110, ['float32'], 'elementwise', 'p:stridedIn:T target:stridedIn:T y:out:T'),
+  bceGrad: row('bceGrad', 111, ['float32'], 'elementwise', 'g:stridedIn:T p:stridedIn:T target:stridedIn:T dp:out:T'),
+  bceWithLogits: row('bceWithLogits', 112, ['float32'], 'elementwise', 'x:stridedIn:T target:stridedIn:T y:out:T'),
+  bceWithLogitsGrad: row('bceWithLogitsGrad', 113, ['float32'], 'elementwise', 'g:stridedIn:T x:stridedIn:T target:stridedIn:T dx:out:T'),
+  sgdStep: row('sgdStep', 114, ['float32'], 'effect', 'w:inOut:T g:in:T velocity:inOut:T time:inOut:int32 rate:real momentum:real dampening:real decay:real nesterov:size'),
+  adamStep: row('adamStep', 115, ['float32'], 'effect', 'w:inOut:T g:in:T m:inOut:T v:inOut:T peak:inOut:T time:inOut:int32 rate:real beta1:real beta2:real epsilon:real decay:real decoupled:size rawEpsilon:size'),
+  probe: row('probe', 116, ['float32'], 'elementwise', 'y:out:T rounds:size'),
 }
 
 /** The kernels as functions: of dense operands `D`, strided operands `S` and numbers. */
@@ -230,8 +232,10 @@ export interface Kernels<D, S> {
   normal(y: D, mean: number, deviation: number, seed: number, offset: number): void
   randint(y: D, low: number, high: number, seed: number, offset: number): void
   dropout(x: D, y: D, p: number, seed: number, offset: number): void
-  crossEntropy(x: D, target: D, loss: D, top: D, logSum: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
-  crossEntropyGrad(g: D, x: D, target: D, top: D, logSum: D, dx: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
+  crossEntropy(x: D, target: D, weight: D, loss: D, top: D, logSum: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
+  crossEntropyGrad(g: D, x: D, target: D, weight: D, top: D, logSum: D, dx: D, n: number, classes: number, ignoreIndex: number, smoothing: number): void
+  bce(p: S, target: S, y: D): void
+  bceGrad(g: S, p: S, target: S, dp: D): void
   bceWithLogits(x: S, target: S, y: D): void
   bceWithLogitsGrad(g: S, x: S, target: S, dx: D): void
   sgdStep(w: D, g: D, velocity: D, time: D, rate: number, momentum: number, dampening: number, decay: number, nesterov: number): void

@@ -1,7 +1,7 @@
 /** Runs every native kernel beside its JS twin, on the native inputs: one difference has one cause. */
 import { type Buf, type DType, dtypes } from '../dtype.js'
 import { type Executor, eventLength, events } from './executor.js'
-import { complete, IndexFault, type JsKernels, type Pieces, type Strided } from './js.js'
+import { complete, type JsKernels, KernelFault, type Pieces, type Strided } from './js.js'
 import { commands, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
 import { type Arguments, errorBeyond, flushed, type Tolerance } from './tolerance.js'
@@ -216,7 +216,7 @@ export class LockstepExecutor implements Executor {
         ...this.where(row, operands[0].name),
         index: failed.position,
         native: 0,
-        js: failed.index,
+        js: failed.value,
         error: Number.POSITIVE_INFINITY,
         allowed: 0,
         count: 1,
@@ -229,14 +229,14 @@ export class LockstepExecutor implements Executor {
     args: readonly (Operand | number)[],
     data: Map<Operand, Buf>,
     done: (outputs: [Operand, Buf][]) => void,
-  ): IndexFault | undefined {
+  ): KernelFault | undefined {
     const values = args.map(arg =>
       typeof arg === 'number' ? arg : arg.strided ? view(arg, data.get(arg)!) : data.get(arg)!,
     )
     try {
       complete((this.kernels[row.name as keyof JsKernels] as (...args: unknown[]) => Pieces)(...values))
     } catch (error) {
-      if (error instanceof IndexFault) return error
+      if (error instanceof KernelFault) return error
       throw error
     }
     done([...data].filter(([o]) => o.written))

@@ -31,6 +31,7 @@ inline Tolerance toleranceOf(const std::string& row) {
       {"softplusGrad", {Measure::ulp, 8}}, {"erf", {Measure::ulp, 4}},       {"erfGrad", {Measure::ulp, 6}},
       {"gelu", {Measure::scaled, 4}},    {"geluGrad", {Measure::scaled, 8}}, {"geluTanh", {Measure::ulp, 10}},
       {"geluTanhGrad", {Measure::scaled, 10}}, {"pow", {Measure::ulp, 5}},
+      {"bce", {Measure::ulp, 8}}, {"bceGrad", {Measure::ulp, 6}},
       {"bceWithLogits", {Measure::scaled, 6}}, {"bceWithLogitsGrad", {Measure::scaled, 8}},
       {"sum", {Measure::sum, 4}},        {"prod", {Measure::ulp, 1}},      {"matmul", {Measure::sum, 4}},
       {"softmax", {Measure::bound, 8}},  {"softmaxGrad", {Measure::bound, 8}},
@@ -231,13 +232,14 @@ inline Plan nonzeros() {
   return plan;
 }
 
-// x, target → loss, top, logSum · g, x, target, top, logSum → dx. Class 7, where there is one, is ignored.
+// x, target, weight → loss, top, logSum · g, x, target, weight, top, logSum → dx. Class 7, where there is one, is ignored.
 inline Plan crossEntropies(bool gradient) {
   Plan plan;
   const auto add = [&](Size n, Size classes, double smoothing) {
     const Spec rows{{n}}, x{{n * classes}}, target{{n}, {}, Values::indices, classes}, top{{n}, {}, Values::sevens};
-    plan.emplace_back(text(n) + " of " + text(classes), gradient ? std::vector<Spec>{rows, x, target, top, rows, x}
-                                                                  : std::vector<Spec>{x, target, rows, rows, rows},
+    const Spec weight{{classes % 2 ? classes : 0}};
+    plan.emplace_back(text(n) + " of " + text(classes), gradient ? std::vector<Spec>{rows, x, target, weight, top, rows, x}
+                                                                  : std::vector<Spec>{x, target, weight, rows, rows, rows},
                       std::vector<double>{double(n), double(classes), 7, smoothing}, double(classes), 8);
   };
   for (Size c = 1; c < lengths; c++) add(c % 5 + 1, c, c % 3 ? 0 : 0.25);

@@ -1,11 +1,12 @@
 import { losses } from '../../lib/index.js'
-import { bceWithLogitsElements, crossEntropyRows } from '../../lib/ops/loss.js'
+import { bceElements, bceWithLogitsElements, crossEntropyRows } from '../../lib/ops/loss.js'
 import type { Tensor } from '../../lib/tensor.js'
 import { type Case, of } from '../harness/cases.js'
 import { lanes, real, special, values, whole } from '../harness/shapes.js'
 
 const int = (list: number[]) => values(list, 'int32')
 const plain = (x: Tensor, t: Tensor) => crossEntropyRows(x, t, -100, 0)
+const inside = { low: 0.1, high: 0.9 }
 const smooth = (x: Tensor, t: Tensor) => crossEntropyRows(x, t, -100, 0.1)
 
 export const cases: readonly Case[] = [
@@ -81,7 +82,36 @@ export const cases: readonly Case[] = [
     run: bceWithLogitsElements,
     throws: /^bceWithLogits: shapes \[2\] and \[3\] do not broadcast/,
   }),
-  of('bce', [real([5], { low: 0.1, high: 0.9 }), real([5], { low: 0.1, high: 0.9 })], {
-    run: (p, t) => losses.bce(p, t, { reduction: 'none' }),
+  ...lanes.map(n => of('bce', [real([n], inside), real([n], inside)], { run: bceElements })),
+  of('bce', [real([3, 4], inside), real([4], inside)], { run: bceElements, note: 'broadcast' }),
+  of('bce', [real([300, 130], inside), real([300, 130], inside)], { run: bceElements, note: 'shared by threads' }),
+  of('bce', [values([0, 0, 1, 1, NaN, 1e-30]), values([0, 1, 0, 1, 1, 1])], {
+    run: bceElements,
+    expect: [0, 100, 100, 0, NaN, 69.0775528],
+    ulps: 1,
+    noGradCheck: 'ends',
+    noFused: 'NaN',
+  }),
+  of('bce', [values([0.5, -0.25, 7]), values([1, 1, 1])], {
+    run: bceElements,
+    throws: /^bce: probabilities must be in \[0, 1\], got -0\.25 at position 1\. Hint: for logits, use bceWithLogits/,
+  }),
+  of('bce', [values([0.5, 0.5]), values([1, 2])], {
+    run: bceElements,
+    throws: /^bce: targets must be in \[0, 1\], got 2 at position 1$/,
+  }),
+  ...lanes
+    .filter(n => n > 0)
+    .map(n =>
+      of('crossEntropy', [real([3, n]), whole([3], 0, n), whole([n], 0, 3)], {
+        run: (x, t, w) => crossEntropyRows(x, t, -100, n % 2 ? 0.1 : 0, w),
+        note: 'weighted',
+      }),
+    ),
+  of('huber', [real([6], { kinks: [-1, 1] })], {
+    run: x => losses.huber(x, x.detach().mul(0), { reduction: 'none' }),
+  }),
+  of('smoothL1', [real([6], { kinks: [-0.5, 0.5] })], {
+    run: x => losses.smoothL1(x, x.detach().mul(0), { reduction: 'none', beta: 0.5 }),
   }),
 ]
