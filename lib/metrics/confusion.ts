@@ -1,5 +1,5 @@
 import { zeros } from '../creation.js'
-import { checkOptions } from '../errors.js'
+import { checkOptions, describe, OptionError } from '../errors.js'
 import { checkCount } from '../nn/module.js'
 import { add } from '../ops/binary.js'
 import { cast } from '../ops/define.js'
@@ -84,6 +84,13 @@ const ratio = (a: number, b: number): number => (b === 0 ? 0 : a / b)
 
 /** Scores from a matrix of counts, rows being the true classes. */
 export function reportOf(matrix: number[][]): ClassificationReport {
+  const isSquare = Array.isArray(matrix) && matrix.every(row => Array.isArray(row) && row.length === matrix.length)
+  if (!isSquare)
+    throw new OptionError(
+      'reportOf',
+      `expected a square matrix of counts, got ${describe(matrix)}`,
+      'rows are true classes',
+    )
   const columns = matrix.map((_, c) => matrix.reduce((sum, row) => sum + row[c], 0))
   const classes = matrix.map((row, c) => {
     const support = row.reduce((sum, n) => sum + n, 0)

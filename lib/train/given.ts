@@ -10,11 +10,18 @@ const isPromise = (value: unknown): value is PromiseLike<unknown> =>
 
 const AsyncFunction = (async () => {}).constructor
 
-/** A function, and not one that is known to be asynchronous. */
+/** A function that can be called. */
 export function checkFunction<F>(op: string, what: string, fn: unknown, form: string): F {
   if (typeof fn !== 'function') throw new OptionError(op, `${what} must be a function ${form}, got ${describe(fn)}`)
-  if (fn instanceof AsyncFunction) throw new OptionError(op, `${what} must not be an async function`, later)
+  if (/^class\b/.test(Function.prototype.toString.call(fn)))
+    throw new OptionError(op, `${what} must be a function ${form}, got a class`, 'it would have to be called with new')
   return fn as F
+}
+
+/** A function that is not known to be asynchronous. */
+export function checkSynchronous<F>(op: string, what: string, fn: unknown, form: string): F {
+  if (fn instanceof AsyncFunction) throw new OptionError(op, `${what} must not be an async function`, later)
+  return checkFunction(op, what, fn, form)
 }
 
 const later = 'it is called in the middle of a step; what must be awaited belongs into onEpochEnd, or after predict()'

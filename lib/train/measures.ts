@@ -2,7 +2,7 @@ import { describe, OptionError } from '../errors.js'
 import { noGrad } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import type { Measure } from './formulas.js'
-import { checkFunction, checkNumber } from './given.js'
+import { checkNumber, checkSynchronous } from './given.js'
 import { type LossName, lossNamed, type MetricName, metricNamed } from './names.js'
 
 /** A metric by name, or a function of prediction and target. Functions go by their own name. */
@@ -20,14 +20,14 @@ export class Measures {
   private readonly metrics: ReadonlyMap<string, Measure>
 
   constructor(loss: LossName | Measure, metrics: readonly MetricLike[] = []) {
-    this.loss = typeof loss === 'string' ? lossNamed(loss) : checkFunction('compile', 'loss', loss, form)
+    this.loss = typeof loss === 'string' ? lossNamed(loss) : checkSynchronous('compile', 'loss', loss, form)
     this.lossName = typeof loss === 'string' ? loss : loss.name || 'loss'
     if (!Array.isArray(metrics))
       throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`, "metrics: ['accuracy']")
     const named = metrics.map((m: MetricLike, i): [string, Measure] =>
       typeof m === 'string'
         ? [m, metricNamed(m)]
-        : [m?.name || `metric${i}`, checkFunction('compile', `metric ${i}`, m, form)],
+        : [m?.name || `metric${i}`, checkSynchronous('compile', `metric ${i}`, m, form)],
     )
     this.metrics = new Map(named)
     const all = ['loss', ...named.map(([name]) => name)].flatMap(name => [name, validationName(name)])

@@ -94,7 +94,7 @@ class Names<T> {
     throw new OptionError(
       op,
       `unknown ${this.kind} ${describe(name)}`,
-      plain === 'crossentropy' || plain === 'ce' ? crossentropies : didYouMean(String(name), this.known),
+      plain === 'crossentropy' || plain === 'ce' ? crossentropies : didYouMean(plain, this.known),
     )
   }
 }

@@ -3,6 +3,7 @@ import { checkOptions, describe, OptionError } from '../errors.js'
 import { checkCount } from '../nn/module.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Measure } from './formulas.js'
+import { checkFunction } from './given.js'
 import type { MetricLike } from './measures.js'
 import type { LossName } from './names.js'
 import type { OptimizerLike } from './optimizers.js'
@@ -98,7 +99,7 @@ export function checkFitOptions(options: FitOptions): void {
   }
   check(typeof shuffle === 'boolean', 'shuffle', 'true or false', shuffle)
   check([0, 1, 2, true, false].includes(verbose), 'verbose', '0, 1 or 2', verbose)
-  check(onEpochEnd === undefined || typeof onEpochEnd === 'function', 'onEpochEnd', 'a function', onEpochEnd)
+  if (onEpochEnd !== undefined) checkFunction('fit', 'onEpochEnd', onEpochEnd, '(epoch, values) → void')
   check(output === undefined || typeof output?.write === 'function', 'output', 'a stream with write()', output)
   const pair = validationData === undefined || (Array.isArray(validationData) && validationData.length === 2)
   check(pair, 'validationData', '[x, y]', validationData)
