@@ -39,16 +39,16 @@ declare module './tensor.js' {
   }
 }
 Tensor.prototype.backward = function (options) {
-  backward(this as Tensor, options)
+  backward(this, options)
 }
 Tensor.prototype.to = function (device) {
-  return moveTo(this as Tensor, device)
+  return moveTo(this, device)
 }
 Tensor.prototype.concat = function (others, axis) {
-  return concat([this as Tensor, ...[others].flat()], axis)
+  return concat([this, ...[others].flat()], axis)
 }
 Tensor.prototype.stack = function (others, axis) {
-  return stack([this as Tensor, ...[others].flat()], axis)
+  return stack([this, ...[others].flat()], axis)
 }
 
 export type { AnyArray } from './any-array.js'

@@ -46,7 +46,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
     this.dims = dims
     this.steps = steps ?? stridesOf(dims)
     this.offset = offset
-    enter(this as unknown as Tensor)
+    enter(this)
   }
 
   /** @internal */
@@ -233,7 +233,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
 
   /** Shape, dtype, device and state. `console.log` also shows the values, if they are known. */
   toString(): string {
-    return headline(this as unknown as Tensor)
+    return headline(this)
   }
   /** In arithmetic and comparisons a tensor would silently be a text. */
   [Symbol.toPrimitive](hint: string): string {

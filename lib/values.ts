@@ -4,8 +4,8 @@ import { type Buf, type DType, isFloating, newArray, promote } from './dtype.js'
 import { DTypeError, describe, MemoryError, OptionError, ShapeError } from './errors.js'
 import { checkShape, sizeOf } from './shape.js'
 
-/** Nested arrays of numbers or booleans, a typed array, or nested arrays whose rows are typed arrays. */
-export type Values = number | boolean | readonly Values[] | ArrayBufferView
+/** Nested arrays of numbers, booleans or bigints, a typed array, or nested arrays whose rows are typed arrays. */
+export type Values = number | boolean | bigint | readonly Values[] | ArrayBufferView
 
 /** Values in row-major order. */
 export interface Elements {

@@ -67,8 +67,7 @@ function call(e: Entry, x: Tensor[]): Tensor {
 }
 
 function check(e: Entry, dtype: DType): void {
-  const make = (): Tensor[] =>
-    e.inputs.map(x => tensor(x.map(Number), e.shape, { dtype, requiresGrad: true }) as Tensor)
+  const make = (): Tensor[] => e.inputs.map(x => tensor(x.map(Number), e.shape, { dtype, requiresGrad: true }))
   const x = make()
   const y = call(e, x)
   const first = gradients(y, x, { gradient: onesLike(y), createGraph: true, allowUnused: true })
@@ -96,14 +95,12 @@ function check(e: Entry, dtype: DType): void {
 /** What a fused rule means is what it computes, here too. */
 function checkFused(e: Entry): void {
   const run = (): void => {
-    const x = e.inputs.map(
-      list => tensor(list.map(Number), e.shape, { dtype: 'float64', requiresGrad: true }) as Tensor,
-    )
+    const x = e.inputs.map(list => tensor(list.map(Number), e.shape, { dtype: 'float64', requiresGrad: true }))
     const y = call(e, x)
     gradients(y, x, { gradient: onesLike(y), allowUnused: true })
   }
   for (const { rule, inputs, p } of fusedCalls(run)) {
-    const x = inputs.map(i => tensor(i.data, i.shape, { dtype: i.dtype }) as Tensor)
+    const x = inputs.map(i => tensor(i.data, i.shape, { dtype: i.dtype }))
     const [fused, composed] = [apply(rule, x, p), rule.definition!(x, p)].map(t => t.dataSync() as Float64Array)
     fused.forEach((v, i) => {
       if (!same(composed[i], v, 'float64', 1e-12)) throw new Error(`${rule.name} [${i}]: ${v}, composed ${composed[i]}`)

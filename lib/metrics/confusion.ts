@@ -56,7 +56,7 @@ export class ConfusionMatrix {
   constructor(classes: number, options: { device?: Device } = {}) {
     checkOptions('ConfusionMatrix', options, ['device'])
     this.size = checkCount('ConfusionMatrix', 'classes', classes)
-    this.counts = keep(zeros([classes, classes], { ...options, dtype: 'int32' }) as Tensor)
+    this.counts = keep(zeros([classes, classes], { ...options, dtype: 'int32' }))
   }
 
   /**

@@ -96,7 +96,7 @@ export abstract class Module {
 
   /** Parameters and buffers by name. The tensors share their storage with the module: they follow its training. */
   stateDict(): StateDict {
-    return named([...this.namedTensors()].map(([name, t]) => [name, t.detach() as Tensor]))
+    return named([...this.namedTensors()].map(([name, t]) => [name, t.detach()]))
   }
 
   /**

@@ -10,7 +10,7 @@ import { clone, contiguous } from './movement.js'
 import { expand, reshape, slice } from './view.js'
 
 /** Issues the search for true values: their flat positions (padded), and how many there are. */
-function search(op: string, mask: Tensor): { positions: Tensor; found: Tensor } {
+function search(op: string, mask: Tensor): { positions: Tensor<'int32'>; found: Tensor<'int32'> } {
   checkTensor(op, mask, 'mask')
   return tidy(() => {
     const found = empty(op, [1], 'int32', mask.storage.stream)
@@ -60,14 +60,14 @@ export async function nonzero(x: Tensor): Promise<Tensor<'int32'>> {
   const { positions, found } = search('nonzero', x)
   const { stream } = x.storage
   return holding([positions, found], async () => {
-    const all = (await positions.data()) as Int32Array
+    const all = await positions.data()
     return unravel(stream, x.dims, all.subarray(0, await found.item()))
   })
 }
 /** As `nonzero`, but blocks until the values are known. */
 export function nonzeroSync(x: Tensor): Tensor<'int32'> {
   const { positions, found } = search('nonzero', x)
-  const all = positions.dataSync() as Int32Array
+  const all = positions.dataSync()
   return unravel(x.storage.stream, x.dims, all.subarray(0, found.itemSync()))
 }
 

@@ -28,8 +28,8 @@ export class RunningMeans {
     const { device } = this.stream
     const dtype = isFloating(values[0].dtype) ? values[0].dtype : 'float32'
     const gather = (): void => {
-      this.totals ??= keep(zeros([values.length + 1], { device, dtype }) as Tensor)
-      const row = [...values.map(v => cast(reshape(v, [1]), dtype)), full([1], 1, { device, dtype }) as Tensor]
+      this.totals ??= keep(zeros([values.length + 1], { device, dtype }))
+      const row = [...values.map(v => cast(reshape(v, [1]), dtype)), full([1], 1, { device, dtype })]
       assign_(this.totals, add(this.totals, mul(concat(row), samples)))
     }
     try {
