@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   checkpoint,
+  concat,
   customGrad,
   DTypeError,
   GradientError,
@@ -283,10 +284,7 @@ describe.each(devices)('%s', device => {
     expect(await x.grad!.item()).toBe(1)
     const parts = Array.from({ length: n }, () => x.reshape([1]))
     x.grad = null
-    parts
-      .reduce((a, b) => a.add(b))
-      .sum()
-      .backward()
+    concat(parts).sum().backward()
     expect(await x.grad!.item()).toBe(n)
   })
 })

@@ -29,9 +29,10 @@ export class Leaf {
   }
   /** Puts another in its place; `shown`: one that a user has. */
   replace(gradient: Tensor | null, shown = false): void {
-    if (!this.shown && this.gradient !== gradient) this.gradient?.dispose()
+    const before = this.shown ? null : this.gradient
     this.gradient = gradient
     this.shown = shown
+    if (before !== gradient) before?.dispose()
   }
 }
 
@@ -106,8 +107,9 @@ export class Node {
   }
 
   release(): void {
-    for (const value of this.saved ?? []) value?.tensor.dispose()
+    const { saved } = this
     this.saved = undefined
+    for (const value of saved ?? []) value?.tensor.dispose()
   }
 }
 

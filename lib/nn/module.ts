@@ -3,6 +3,7 @@ import { moveTo } from '../creation.js'
 import { describe, OptionError } from '../errors.js'
 import { checkDevice, type Device } from '../runtime/device.js'
 import { inLayer, layerPath } from '../runtime/source.js'
+import { probeStack } from '../runtime/stack.js'
 import { isRecording, keep, noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { answer } from './familiar.js'
@@ -41,8 +42,9 @@ export abstract class Module {
     // Errors that show up when a command runs say in which layer it was issued.
     const value = (...inputs: unknown[]): unknown => {
       const check = !checked && this.training && layerPath() === '' && isRecording()
-      const run = (): unknown => forward.apply(this, inputs)
-      const result = inLayer(this.constructor.name, check ? () => warningOfUnlisted(this, inputs, run) : run)
+      const result = inLayer(this.constructor.name, () =>
+        check ? warningOfUnlisted(this, inputs, () => forward.apply(this, inputs)) : forward.apply(this, inputs),
+      )
       checked ||= check
       return result
     }
@@ -133,6 +135,7 @@ export abstract class Module {
         for (const { next, gradient } of moved.values()) for (const t of [next, gradient]) if (t) keep(t)
       }),
     )
+    probeStack()
     // Nothing can fail from here on.
     for (const place of places) replace(place, moved.get(place.value)!.next)
     for (const [before, { next, gradient }] of moved) {

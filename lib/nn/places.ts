@@ -13,19 +13,35 @@ export interface Place<T> {
   readonly key: unknown
 }
 
-const isContainer = (value: object): boolean =>
-  Array.isArray(value) ||
-  value instanceof Map ||
-  value instanceof Set ||
-  Object.getPrototypeOf(value) === Object.prototype ||
-  Object.getPrototypeOf(value) === null
+type Container = readonly unknown[] | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | Record<string, unknown>
 
-/** The objects that one has in it, in order. Primitives are passed over: long lists of words or numbers cost little. */
+function isContainer(value: object): value is Container {
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+/** Vocabularies, lists of words or numbers and the like, which may be long, have nothing to walk to. */
+function holdsObjects(container: Container): boolean {
+  if (Array.isArray(container)) return container.some(isObject)
+  if (container instanceof Map || container instanceof Set) {
+    for (const value of container.values()) if (isObject(value)) return true
+    return false
+  }
+  const fields = container as Record<string, unknown>
+  for (const key in fields) if (isObject(fields[key])) return true
+  return false
+}
+
+/** What is in an object or container and is worth a visit, in order. */
 function childrenOf(owner: object, prefix: string): Place<object>[] {
   const children: Place<object>[] = []
   let i = 0
   const add = (value: unknown, key: unknown, name = key): void => {
-    if (value !== null && typeof value === 'object') children.push({ name: prefix + String(name), value, owner, key })
+    if (isObject(value) && (isContainer(value) ? holdsObjects(value) : isPart(value)))
+      children.push({ name: prefix + String(name), value, owner, key })
   }
   if (Array.isArray(owner)) owner.forEach((value, key) => add(value, key))
   else if (owner instanceof Set) for (const value of owner) add(value, i++)
@@ -35,24 +51,27 @@ function childrenOf(owner: object, prefix: string): Place<object>[] {
   return children
 }
 
+type Part = Parameter | Buffer | Module
+const isPart = (value: object): value is Part =>
+  value instanceof Parameter || value instanceof Buffer || value instanceof Module
 const isName = (key: unknown): boolean => typeof key === 'string' || typeof key === 'number'
 
 /**
  * Parameters, buffers and modules in fields, and in arrays, plain objects, Maps and Sets there, however deep and
  * in the order of definition; each module and each container once. Not recursive: lists may be linked.
  */
-export function* placesIn(root: Module): Generator<Place<Parameter | Buffer | Module>> {
+export function* placesIn(root: Module): Generator<Place<Part>> {
   const seen = new Set<object>([root])
   const todo = childrenOf(root, '').reverse()
   for (let place = todo.pop(); place; place = todo.pop()) {
     const { value } = place
-    if (value instanceof Parameter || value instanceof Buffer) yield place as Place<Parameter | Buffer>
-    else if ((value instanceof Module || isContainer(value)) && !seen.has(value)) {
-      seen.add(value)
-      if (value instanceof Module) yield place as Place<Module>
-      const children = childrenOf(value, `${place.name}.`)
-      for (let i = children.length - 1; i >= 0; i--) todo.push(children[i])
-    }
+    const ends = value instanceof Parameter || value instanceof Buffer
+    if (!ends && seen.has(value)) continue
+    if (isPart(value)) yield place as Place<Part>
+    if (ends) continue
+    seen.add(value)
+    const children = childrenOf(value, `${place.name}.`)
+    for (let i = children.length - 1; i >= 0; i--) todo.push(children[i])
   }
 }
 

@@ -6,6 +6,7 @@ import { replaced } from '../nn/parameter.js'
 import { checkStateDict } from '../nn/state.js'
 import { assign_ } from '../ops/movement.js'
 import type { Device } from '../runtime/device.js'
+import { probeStack } from '../runtime/stack.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -123,7 +124,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
             if (dense !== p) assign_(p, dense)
           }
         })
-        this.trials.stepped(step, new Set(work.map(({ state }) => state)))
+        if (this.trials.open.length > 0) this.trials.stepped(step, new Set(work.map(({ state }) => state)))
       }),
     )
   }
@@ -215,6 +216,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
         return states
       }),
     )
+    probeStack()
     this.dispose()
     this.groups.forEach((group, i) => Object.assign(group.options, merged[i]))
     for (const [p, state] of loaded) {
@@ -242,7 +244,9 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   private loadedStates(dict: OptimizerState, merged: readonly O[]): [Tensor, State][] {
     const places = this.groups.flatMap(({ parameters }, i) => parameters.map(p => ({ p, options: merged[i] })))
-    return Object.entries(dict.state ?? {}).map(([index, entries]) => {
+    if (dict.state === null || typeof dict.state !== 'object')
+      throw new FormatError(this.name, `state must be an object, got ${describe(dict.state)}`, 'stateDict() gives one')
+    return Object.entries(dict.state).map(([index, entries]) => {
       const place = String(Number(index)) === index ? places[Number(index)] : undefined
       if (!place) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${places.length}`)
       const { p, options } = place

@@ -17,7 +17,7 @@ interface Trial {
  * dropped, to be made anew. The first step that was carried out ends the trial.
  */
 export class Trials {
-  private open: Trial[] = []
+  open: Trial[] = []
 
   begin(state: State, name: string): void {
     this.open.push({ state, name, steps: [] })
