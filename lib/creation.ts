@@ -1,10 +1,9 @@
 import { type AnyDType, checkDType, type DType, isFloating, newArray } from './dtype.js'
-import { checkOptions, DTypeError, describe, GradientError, OptionError, ShapeError } from './errors.js'
+import { checkOptions, describe, GradientError, OptionError, ShapeError } from './errors.js'
 import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
 import { reshape } from './ops/view.js'
 import type { Asked, OfNumber, OfValues } from './promotion.js'
-import { type Generator, generatorOr } from './random.js'
 import { checkDevice, type Device } from './runtime/device.js'
 import type { Stream } from './runtime/stream.js'
 import { noGrad, tidy } from './scope.js'
@@ -27,16 +26,13 @@ export interface TensorOptions<D extends DType = DType> extends CreateOptions<D>
    */
   adopt?: boolean
 }
-export interface RandomOptions<D extends DType = DType> extends CreateOptions<D> {
-  /** Where the random numbers come from. Default: the default generator. */
-  generator?: Generator
-}
 
-/** A tensor of the dtype and shape that a public function says. */
+/** @internal A tensor of the dtype and shape that a public function says. */
 // biome-ignore lint/suspicious/noExplicitAny: it takes any shape
-type Made = Tensor<AnyDType, any>
+export type Made = Tensor<AnyDType, any>
 
-const known = ['dtype', 'device', 'requiresGrad']
+/** @internal The names in `CreateOptions`. */
+export const known: readonly string[] = ['dtype', 'device', 'requiresGrad']
 
 /** Refused before anything is made. */
 function checkGradient(op: string, options: CreateOptions, dtype: DType): void {
@@ -48,8 +44,8 @@ function finish(t: Made, options: CreateOptions): Made {
   return options.requiresGrad ? t.requiresGrad_() : t
 }
 
-/** A tensor whose content one kernel writes. */
-function made(
+/** @internal A tensor whose content one kernel writes. */
+export function made(
   op: string,
   shape: Shape,
   dtype: DType,
@@ -145,10 +141,10 @@ function filled(op: string, shape: Shape, value: unknown, options: CreateOptions
 }
 
 /** A shape as in PyTorch, size by size: `zeros(2, 3)`. */
-type Sizes<O> = [size: number, ...sizes: number[]] | [size: number, ...sizesAndOptions: [...number[], O]]
+export type Sizes<O> = [size: number, ...sizes: number[]] | [size: number, ...sizesAndOptions: [...number[], O]]
 
-/** A shape or its sizes, and options behind. What they are is checked later. */
-function shapeAndOptions([first, ...rest]: unknown[]): [Shape, CreateOptions] {
+/** @internal A shape or its sizes, and options behind. What they are is checked later. */
+export function shapeAndOptions([first, ...rest]: unknown[]): [Shape, CreateOptions] {
   const sizes = typeof first === 'number' ? [first] : undefined
   while (sizes && typeof rest[0] === 'number') sizes.push(rest.shift() as number)
   const [options = {}] = rest
@@ -197,7 +193,8 @@ export function eye(n: number, m?: number | CreateOptions, more?: CreateOptions)
   })
 }
 
-function checkNumber(op: string, name: string, value: unknown): number {
+/** @internal */
+export function checkNumber(op: string, name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value
   throw new OptionError(op, `${name} must be a finite number, got ${describe(value)}`)
 }
@@ -269,98 +266,6 @@ function ramp(n: number, start: number, step: number, dtype: DType, options: Cre
     return tensor(data, [n], { ...options, dtype })
   }
   return made('arange', [n], dtype, options, (stream, y) => stream.k.arange(y, start, step))
-}
-
-// ---- random ----------------------------------------------------------------------------------------------------------
-
-const knownRandom = [...known, 'generator']
-
-function drawn(
-  op: string,
-  shape: Shape,
-  options: RandomOptions,
-  fallback: DType,
-  write: (stream: Stream, y: Tensor, seed: number, offset: number) => void,
-): Made {
-  checkOptions(op, options, knownRandom)
-  const dtype = checkDType(op, options.dtype ?? fallback)
-  if (fallback === 'float32' && !isFloating(dtype))
-    throw new DTypeError(op, `expected a floating dtype, got ${dtype}`, 'use randint() for whole numbers')
-  const { seed, offset } = generatorOr(op, options.generator).reserve(sizeOf(checkShape(op, shape)))
-  return made(op, shape, dtype, options, (stream, y) => write(stream, y, seed, offset))
-}
-
-function uniformly(op: string, shape: Shape, low: number, high: number, options: RandomOptions): Made {
-  if (checkNumber(op, 'low', low) > checkNumber(op, 'high', high))
-    throw new OptionError(op, `low must not be above high, got ${low} and ${high}`)
-  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, low, high, seed, offset))
-}
-/** Uniform random numbers in [0, 1): `rand([2, 3])`, or `rand(2, 3)`. */
-export function rand<D extends DType = 'float32', S extends Shape = Shape>(
-  shape: NoInfer<S>,
-  options?: RandomOptions<D>,
-): Tensor<Asked<D>, S>
-export function rand<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<Asked<D>>
-export function rand(...given: unknown[]): Made {
-  const [shape, options] = shapeAndOptions(given)
-  return uniformly('rand', shape, 0, 1, options)
-}
-/** Uniform random numbers in [low, high). */
-export function uniform<D extends DType = 'float32', S extends Shape = Shape>(
-  shape: NoInfer<S>,
-  low: number,
-  high: number,
-  options: RandomOptions<D> = {},
-): Tensor<Asked<D>, S> {
-  return uniformly('uniform', shape, low, high, options)
-}
-
-function normally(op: string, shape: Shape, mean: number, deviation: number, options: RandomOptions): Made {
-  checkNumber(op, 'mean', mean)
-  if (checkNumber(op, 'deviation', deviation) < 0)
-    throw new OptionError(op, `deviation must be at least 0, got ${deviation}`)
-  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) =>
-    stream.k.normal(y, mean, deviation, seed, offset),
-  )
-}
-/** Normal random numbers with mean 0 and standard deviation 1: `randn([2, 3])`, or `randn(2, 3)`. */
-export function randn<D extends DType = 'float32', S extends Shape = Shape>(
-  shape: NoInfer<S>,
-  options?: RandomOptions<D>,
-): Tensor<Asked<D>, S>
-export function randn<D extends DType = 'float32'>(...sizes: Sizes<RandomOptions<D>>): Tensor<Asked<D>>
-export function randn(...given: unknown[]): Made {
-  const [shape, options] = shapeAndOptions(given)
-  return normally('randn', shape, 0, 1, options)
-}
-/** Normal random numbers with the given mean and standard deviation. */
-export function normal<D extends DType = 'float32', S extends Shape = Shape>(
-  shape: NoInfer<S>,
-  mean: number,
-  deviation: number,
-  options: RandomOptions<D> = {},
-): Tensor<Asked<D>, S> {
-  return normally('normal', shape, mean, deviation, options)
-}
-/** Random whole numbers in [low, high): int32. */
-export function randint<D extends DType = 'int32', S extends Shape = Shape>(
-  shape: NoInfer<S>,
-  low: number,
-  high: number,
-  options: RandomOptions<D> = {},
-): Tensor<Asked<D>, S> {
-  if (Array.isArray(low) || Array.isArray(high))
-    throw new OptionError('randint', 'expected the shape first, then low and high', 'as in randint([2, 3], 0, 10)')
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
-    throw new OptionError(
-      'randint',
-      `low and high must be whole numbers with low < high, got ${describe(low)} and ${describe(high)}`,
-    )
-  element('randint', low, 'int32')
-  element('randint', high - 1, 'int32')
-  return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) =>
-    stream.k.randint(y, low, high, seed, offset),
-  )
 }
 
 /** A tensor of zeros with shape, dtype and device of another. */

@@ -62,21 +62,16 @@ export {
   eye,
   full,
   linspace,
-  normal,
   ones,
   onesLike,
-  type RandomOptions,
-  rand,
-  randint,
-  randn,
   type TensorOptions,
   tensor,
-  uniform,
   type Values,
   zeros,
   zerosLike,
 } from './creation.js'
 export * as data from './data/index.js'
+export { normal, type RandomOptions, rand, randint, randn, uniform } from './draws.js'
 export type { AnyDType, ArrayOf, DType } from './dtype.js'
 export {
   DeviceError,

@@ -50,7 +50,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
     this.dataset = dataset
     this.batchSize = checkCount('Loader', 'batchSize', options.batchSize ?? 32)
     if (options.generator) generatorOr('Loader', options.generator)
-    this.options = options
+    this.options = { ...options }
     if (this.length === 0)
       throw new OptionError(
         'Loader',

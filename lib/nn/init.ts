@@ -1,5 +1,6 @@
 /** Initialisers: they fill a tensor in place and return it. Fans: a weight [out, in, …] has fanIn = in·…, fanOut = out·…. */
-import { full, normal, uniform } from '../creation.js'
+import { full } from '../creation.js'
+import { normal, uniform } from '../draws.js'
 import { isFloating } from '../dtype.js'
 import { checkOptions, DTypeError, describe, OptionError, ShapeError } from '../errors.js'
 import { checkTensor } from '../ops/define.js'

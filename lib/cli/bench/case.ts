@@ -1,5 +1,6 @@
 /** What a benchmark case is: name, shape, work, and how to make its inputs and run it once. */
-import { rand, randint, randn, zeros } from '../../creation.js'
+import { zeros } from '../../creation.js'
+import { rand, randint, randn } from '../../draws.js'
 import { Generator } from '../../random.js'
 import type { Device } from '../../runtime/device.js'
 import { type Shape, sizeOf } from '../../shape.js'

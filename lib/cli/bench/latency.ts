@@ -1,6 +1,7 @@
 /** How late a timer of 1 ms fires in the same process while work is under way: what a request in a service would wait. */
 import { setImmediate } from 'node:timers/promises'
-import { randn, zeros } from '../../creation.js'
+import { zeros } from '../../creation.js'
+import { randn } from '../../draws.js'
 import { synchronize } from '../../memory.js'
 import type { Device } from '../../runtime/device.js'
 import { tidy } from '../../scope.js'

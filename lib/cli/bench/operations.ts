@@ -1,5 +1,6 @@
 /** Cases of single ops, by family. */
-import { rand, randint, randn, zeros } from '../../creation.js'
+import { zeros } from '../../creation.js'
+import { rand, randint, randn } from '../../draws.js'
 import * as ops from '../../ops/index.js'
 import { tidy } from '../../scope.js'
 import { format } from '../../shape.js'
