@@ -1,14 +1,14 @@
 // What memory is counted, bounded and given back: in loops that never yield, at the limit, across workers, in containers.
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Accounts, localAccounts } from '../lib/runtime/account.js'
+import { type Accounts, localAccounts, type Watch } from '../lib/runtime/account.js'
 import type { Executor } from '../lib/runtime/executor.js'
 import { Stream } from '../lib/runtime/stream.js'
 import { devices, hasNative } from './harness/devices.js'
 import { runNode } from './harness/process.js'
 
 /** A stream whose executor only counts what it is asked. */
-function counting(queued: () => number) {
+function counting(queued: () => number, watch?: Watch) {
   const calls = { submit: 0, wait: 0 }
   const none = () => {}
   const executor: Executor = {
@@ -25,6 +25,7 @@ function counting(queued: () => number) {
     close: none,
   }
   const accounts: Accounts = localAccounts(2 ** 50)
+  if (watch) accounts.watch = () => watch
   return { calls, stream: new Stream('native', () => executor, { eager: false, debug: false, accounts }) }
 }
 
@@ -38,6 +39,28 @@ test('a command is handed over however long it takes; only bytes that are queued
   bytes = 1e9
   stream.k.copy(operand, operand)
   expect(calls).toEqual({ submit: 11, wait: 1 })
+})
+
+test('what is watched and freed again and again is let go of', () => {
+  let watched = 0
+  let most = 0
+  const watch = {
+    add: () => {
+      most = Math.max(most, ++watched)
+    },
+    sweep: () => {
+      watched = 0
+      return []
+    },
+  }
+  const { stream } = counting(() => 0, watch)
+  for (let i = 0; i < 20_000; i++) {
+    const storage = stream.heap.allocate('test', 'float32', 2 ** 16)
+    stream.heap.watch() // as before each wait
+    storage.release()
+    stream.heap.report()
+  }
+  expect(most).toBeLessThan(5000)
 })
 
 describe.each(devices)('%s', device => {

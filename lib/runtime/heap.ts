@@ -43,6 +43,8 @@ export class Heap {
   private ceiling = 0
   private reported = 0
   private swept = 0
+  /** Storages that are watched since the last sweep: also those freed meanwhile, until a sweep lets go of them. */
+  private added = 0
   private sweeping = false
 
   constructor(stream: Stream, accounts: Accounts) {
@@ -160,7 +162,10 @@ export class Heap {
   watch(all = false): void {
     for (let storage = this.young.at(-1); storage; storage = this.young.at(-1)) {
       this.registry.register(storage, storage.handle, storage)
-      if (all || storage.bytes >= watchedBytes) this.watched.add(storage, storage.handle)
+      if (all || storage.bytes >= watchedBytes) {
+        this.watched.add(storage, storage.handle)
+        this.added++
+      }
       storage.young = -1
       this.young.length--
     }
@@ -171,6 +176,7 @@ export class Heap {
     if (this.sweeping) return // freeing hands over, which may come by here
     this.sweeping = true
     try {
+      this.added = 0
       for (const handle of this.watched.sweep()) this.collected(handle)
       this.watch(true)
       this.swept = this.bytes
@@ -187,7 +193,8 @@ export class Heap {
       this.reported += change
       this.ceiling = Math.min(limit - (held - this.reported), limitOfAll - (heldByAll - this.reported))
     }
-    if (this.bytes - this.swept > sweepStep || this.young.length > sweepCount) this.sweep()
+    const grown = this.bytes - this.swept > sweepStep || this.young.length > sweepCount
+    if (grown || this.added > sweepCount) this.sweep()
   }
 
   /** Throws if so many bytes more would exceed the limit. Before much is taken, what others took is asked for. */
