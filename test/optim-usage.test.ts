@@ -44,6 +44,11 @@ describe.each(devices)('%s', device => {
       expect(new optim.Adam(given as nn.Module).parameters().map(p => own.indexOf(p as nn.Parameter))).toEqual([0, 1])
   })
 
+  test('PyTorch names say what they are called here', () => {
+    const optimizer = new optim.Adam([leaf(1)]) as unknown as Record<string, () => void>
+    expect(() => optimizer['zero_grad']()).toThrow(/^Adam: there is no zero_grad\(\)\. Hint: use zeroGrad\(\)/)
+  })
+
   const disposed = () => {
     const t = leaf(1)
     t.dispose()

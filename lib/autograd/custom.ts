@@ -27,17 +27,18 @@ export function customGrad(custom: CustomGradient): (...inputs: Tensor[]) => Ten
   if (custom === null || typeof custom !== 'object')
     throw new OptionError('customGrad', `expected { forward, backward }, got ${describe(custom)}`)
   checkOptions('customGrad', custom, ['name', 'forward', 'backward'])
-  const { name = 'customGrad', forward, backward } = custom
-  checkFunction(`${name}: forward`, forward)
-  checkFunction(`${name}: backward`, backward)
+  const { name = 'customGrad' } = custom
+  checkFunction(`${name}: forward`, custom.forward)
+  checkFunction(`${name}: backward`, custom.backward)
   return (...inputs) => {
     inputs.forEach((x, i) => checkTensor(name, x, `argument ${i}`))
-    const result = noGrad(() => refusePromise(name, forward(...inputs)))
+    const result = noGrad(() => refusePromise(name, custom.forward(...inputs)))
     const fresh = checkTensor(name, result, 'the result').detach() // it may be anybody's
     const gradient: Gradient<null> = {
       name,
       saves: { inputs: inputs.map((_, i) => i), output: true },
-      grad: (g, saved, _, needs) => checkGradients(name, refusePromise(name, backward(g, saved)), saved.inputs, needs),
+      grad: (g, saved, _, needs) =>
+        checkGradients(name, refusePromise(name, custom.backward(g, saved)), saved.inputs, needs),
     }
     record(gradient, inputs, fresh, null)
     return fresh

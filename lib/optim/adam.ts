@@ -1,7 +1,7 @@
 import { describe, OptionError } from '../errors.js'
 import { adamStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import type { Parameters } from './groups.js'
+import type { ParameterList } from './groups.js'
 import { Optimizer } from './optimizer.js'
 import type { State } from './trials.js'
 
@@ -34,7 +34,11 @@ export class Adam extends Optimizer<AdamOptions> {
   static override readonly name: string = 'Adam'
   protected readonly decoupled: boolean = false
 
-  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}, base: AdamOptions = defaults) {
+  constructor(
+    parameters: ParameterList<AdamOptions>,
+    options: Partial<AdamOptions> = {},
+    base: AdamOptions = defaults,
+  ) {
     super(parameters, options, base)
   }
   protected override check({ learningRate, betas, epsilon, weightDecay, amsgrad, rawEpsilon }: AdamOptions): void {
@@ -64,7 +68,7 @@ export class AdamW extends Adam {
   static override readonly name: string = 'AdamW'
   protected override readonly decoupled = true
 
-  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
+  constructor(parameters: ParameterList<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super(parameters, options, { ...defaults, weightDecay: 0.01 })
   }
 }

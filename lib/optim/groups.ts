@@ -12,7 +12,7 @@ export interface HasParameters {
 /** Parameters that share options. */
 export type ParameterGroup<O> = { parameters: Iterable<Tensor> | HasParameters } & Partial<O>
 /** Parameters, a module's, or groups of them with options of their own. */
-export type Parameters<O> = Iterable<Tensor> | HasParameters | readonly ParameterGroup<O>[]
+export type ParameterList<O> = Iterable<Tensor> | HasParameters | readonly ParameterGroup<O>[]
 
 /** A group as the optimizer keeps it. Its options may be changed between steps; they are checked at each. */
 export interface Group<O> {

@@ -2,6 +2,7 @@ import { leafOf } from '../autograd/graph.js'
 import { zeros } from '../creation.js'
 import type { DType } from '../dtype.js'
 import { checkOptions, describe, FormatError, OptionError, StateError } from '../errors.js'
+import { answer } from '../nn/familiar.js'
 import { replaced } from '../nn/parameter.js'
 import { checkStateDict } from '../nn/state.js'
 import { assign_ } from '../ops/movement.js'
@@ -10,7 +11,7 @@ import { probeStack } from '../runtime/stack.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { copyOfOptions, type Group, groupsOf, type Parameters } from './groups.js'
+import { copyOfOptions, type Group, groupsOf, type ParameterList } from './groups.js'
 import { type State, Trials } from './trials.js'
 
 /** Any optimizer, whatever its options. */
@@ -45,7 +46,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   private readonly known: ReadonlySet<string>
   private readonly name: string
 
-  constructor(parameters: Parameters<O>, options: Partial<O>, defaults: O) {
+  constructor(parameters: ParameterList<O>, options: Partial<O>, defaults: O) {
     this.name = this.constructor.name
     if (typeof options === 'number')
       throw new OptionError(
@@ -279,6 +280,13 @@ export abstract class Optimizer<O extends { learningRate: number }> {
     return copyOf(from, dtype, p.device)
   }
 }
+
+answer(Optimizer.prototype, {
+  zero_grad: 'zeroGrad()',
+  state_dict: 'stateDict()',
+  load_state_dict: 'loadStateDict()',
+  add_param_group: 'groups when the optimizer is made: [{ parameters, learningRate }, …]',
+})
 
 /** Throws the error of a tensor that could not be computed. */
 function checkComputed(t: Tensor): void {

@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js'
 import { sgdStep } from '../ops/step.js'
 import type { Tensor } from '../tensor.js'
-import type { Parameters } from './groups.js'
+import type { ParameterList } from './groups.js'
 import { Optimizer } from './optimizer.js'
 import type { State } from './trials.js'
 
@@ -30,7 +30,7 @@ export interface SGDOptions {
  */
 export class SGD extends Optimizer<SGDOptions> {
   static override readonly name: string = 'SGD'
-  constructor(parameters: Parameters<SGDOptions>, options: Partial<SGDOptions> & { learningRate: number }) {
+  constructor(parameters: ParameterList<SGDOptions>, options: Partial<SGDOptions> & { learningRate: number }) {
     super(parameters, options, {
       learningRate: undefined as never,
       momentum: 0,
