@@ -9,7 +9,7 @@ import type { DType } from './dtype.js'
 import { jsKernels } from './ops/define.js'
 import * as ops from './ops/index.js'
 import { concat, stack } from './ops/movement.js'
-import type { Highest, Promote } from './promotion.js'
+import type { Highest, Known, Promote } from './promotion.js'
 import { type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
 import { installWords } from './words.js'
@@ -33,9 +33,15 @@ declare module './tensor.js' {
     /** A copy on another device, or this tensor if it is there. Blocks until the values are known. Gradients go back. */
     to(device: Device): Tensor<D, S>
     /** This tensor and others, one after the other along `axis`. See `concat`. */
-    concat<B extends DType>(others: Tensor<B> | readonly Tensor<B>[], axis?: number): Tensor<Promote<D, Highest<B>>>
+    concat<B extends DType>(
+      others: Tensor<B> | readonly Tensor<B>[],
+      axis?: number,
+    ): Tensor<Promote<D, Known<B, Highest<B>>>>
     /** This tensor and others as slices of a new dim before `axis`. See `stack`. */
-    stack<B extends DType>(others: Tensor<B> | readonly Tensor<B>[], axis?: number): Tensor<Promote<D, Highest<B>>>
+    stack<B extends DType>(
+      others: Tensor<B> | readonly Tensor<B>[],
+      axis?: number,
+    ): Tensor<Promote<D, Known<B, Highest<B>>>>
   }
 }
 Tensor.prototype.backward = function (options) {
@@ -101,7 +107,9 @@ export * as metrics from './metrics/index.js'
 export * as nn from './nn/index.js'
 export type { TensorLike } from './ops/define.js'
 export * from './ops/index.js'
+export type { VarianceOptions } from './ops/moments.js'
 export { concat, stack } from './ops/movement.js'
+export type { DropoutOptions } from './ops/random.js'
 export type { ArgReduce, Axes, KeepDims, Reduce } from './ops/reduce.js'
 export type { Range } from './ops/view.js'
 export * as optim from './optim/index.js'
@@ -110,7 +118,7 @@ export { defaultGenerator, Generator, seed } from './random.js'
 export { type SystemReport, systemReport, version } from './report.js'
 export { type Device, defaultDevice, setDevice } from './runtime/device.js'
 export { keep, noGrad, tidy } from './scope.js'
-export type { Shape } from './shape.js'
+export type { Numbers, Shape } from './shape.js'
 export { type Nested, Tensor } from './tensor.js'
 export type { Measure } from './train/formulas.js'
 export type { LayerSpec } from './train/layers.js'

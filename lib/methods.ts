@@ -16,7 +16,7 @@ import type * as select from './ops/select.js'
 import type * as softmax from './ops/softmax.js'
 import type * as unary from './ops/unary.js'
 import type * as view from './ops/view.js'
-import type { Choice, Clamped, Into, Numeric, Promote, With } from './promotion.js'
+import type { Choice, Into, Known, Numeric, With } from './promotion.js'
 import type { Shape } from './shape.js'
 import type { Tensor } from './tensor.js'
 
@@ -50,7 +50,7 @@ type Result<Y, D extends DType> =
 /** A function of a tensor as a method of that tensor. */
 type Method<F, D extends DType, S extends Shape> =
   F extends binary.Binary<infer G>
-    ? <B extends TensorLike>(b: B) => Tensor<Into<With<D, B>, G>>
+    ? <B extends TensorLike>(b: B) => Tensor<Known<D, With<D, B, G>>>
     : F extends unary.SameShape<infer R, infer G>
       ? (...rest: R) => Tensor<Into<D, G>, S>
       : F extends (x: Tensor, ...rest: infer R) => infer Y
@@ -59,11 +59,14 @@ type Method<F, D extends DType, S extends Shape> =
 
 /** Methods whose result follows from more than the dtype of the tensor. */
 interface Particular<D extends DType, S extends Shape> {
-  clamp<A extends unary.Bound, B extends unary.Bound = null>(min: A, max?: B): Tensor<Clamped<D, A, B>, S>
+  clamp<A extends unary.Bound, B extends unary.Bound = null>(
+    min: A,
+    max?: B,
+  ): Tensor<Known<D, With<With<D, A>, B, Numeric>>, S>
   cast<E extends DType>(dtype: E): Tensor<E, S>
   clone(): Tensor<D, S>
   contiguous(): Tensor<D, S>
-  matmul<B extends DType>(b: Tensor<B>): Tensor<Into<Promote<D, B>, Numeric>>
+  matmul<B extends Tensor>(b: B): Tensor<Known<D, With<D, B, Numeric>>>
   reshape<To extends Shape = Shape>(...shape: [shape: NoInfer<To>] | number[]): Tensor<D, To>
   where<A extends TensorLike, B extends TensorLike>(a: A, b: B): Tensor<Choice<A, B>>
 }

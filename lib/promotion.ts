@@ -20,7 +20,8 @@ export type Into<D extends DType, Given extends DType> = DType extends Given
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 
-interface Promotions<A extends DType> {
+/** What A and each dtype have in common. */
+export interface Promotions<A extends DType> {
   bool: A
   int32: Into<A, Numeric>
   float32: Into<A, Float>
@@ -29,17 +30,17 @@ interface Promotions<A extends DType> {
 /** The dtype that two have in common. */
 export type Promote<A extends DType, B extends DType> = IsAny<A> extends true ? AnyDType : Promotions<A>[B]
 
+/** R, where D is known. */
+export type Known<D extends DType, R extends DType> = IsAny<D> extends true ? AnyDType : R
+
 /** The dtype that the tensors of a list have in common. */
-export type Highest<D extends DType> =
-  IsAny<D> extends true
-    ? AnyDType
-    : 'float64' extends D
-      ? 'float64'
-      : 'float32' extends D
-        ? 'float32'
-        : 'int32' extends D
-          ? 'int32'
-          : D
+export type Highest<D extends DType> = 'float64' extends D
+  ? 'float64'
+  : 'float32' extends D
+    ? 'float32'
+    : 'int32' extends D
+      ? 'int32'
+      : D
 
 /** The dtype that options name: it does not follow from the one that is wanted. */
 export type Asked<D extends DType> = DType extends D ? AnyDType : NoInfer<D>
@@ -55,21 +56,18 @@ type OfOperand<X, D extends DType> = X extends { readonly dtype: infer E extends
       : OfNumber<X>
     : 'bool'
 
-/** The dtype of a tensor of dtype D together with another operand. Numbers do not widen floats. */
-export type With<D extends DType, X> =
-  IsAny<D> extends true ? AnyDType : IsAny<X> extends true ? AnyDType : Promote<D, OfOperand<X, D>>
+/** The dtype of what an op gives for a tensor of dtype D and another operand. Numbers do not widen floats. */
+export type With<D extends DType, X, Given extends DType = DType> =
+  IsAny<X> extends true ? AnyDType : Into<Promote<D, OfOperand<X, D>>, Given>
 
-/** The dtype of a tensor kept within bounds, of which `null` is none. */
-export type Clamped<D extends DType, A, B> = Into<With<With<D, A>, B>, Numeric>
-
-/** The dtype that two operands have in common, one of which is a tensor. */
-export type Common<A, B> =
+/** The dtype of what an op gives for two operands, one of which is a tensor. */
+export type Common<A, B, Given extends DType = DType> =
   IsAny<A> extends true
     ? AnyDType
     : A extends { readonly dtype: infer D extends DType }
-      ? With<D, B>
+      ? With<D, B, Given>
       : B extends { readonly dtype: infer E extends DType }
-        ? With<E, A>
+        ? With<E, A, Given>
         : AnyDType
 
 /** The dtype of a choice between two operands; between two numbers it is float32. */

@@ -1,7 +1,7 @@
 /** Elementwise functions of two values, with broadcasting.   twin: native/kernels/binary.def   cases: test/ops/binary.ts */
 import { type AnyDType, type DType, floatOf, promote } from '../dtype.js'
 import { DTypeError } from '../errors.js'
-import type { Common, Float, Into, Numeric } from '../promotion.js'
+import type { Common, Float, Numeric } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { allowedUlp, type Tolerance } from '../runtime/tolerance.js'
 import { broadcast } from '../shape.js'
@@ -16,7 +16,7 @@ import { log, neg, round } from './unary.js'
 export type Binary<Given extends DType> = <A extends TensorLike, B extends TensorLike>(
   a: A,
   b: B,
-) => Tensor<Into<Common<A, B>, Given>>
+) => Tensor<Common<A, B, Given>>
 
 interface BinaryRow {
   f(a: number, b: number): number

@@ -1,7 +1,7 @@
 /** Matrix product.                                          twin: native/kernels/matmul.cc   cases: test/ops/matmul.ts */
-import { type DType, promote } from '../dtype.js'
+import { promote } from '../dtype.js'
 import { ShapeError } from '../errors.js'
-import type { Into, Numeric, Promote } from '../promotion.js'
+import type { Common, Numeric } from '../promotion.js'
 import { complete } from '../runtime/js.js'
 import type { Operand } from '../runtime/stream.js'
 import { type Allowed, type Arguments, absolute, allowedUlp, sumError } from '../runtime/tolerance.js'
@@ -110,10 +110,7 @@ const matmulRule: Rule<null> = rule({
  * const a = tensor([[1, 2], [3, 4]])
  * await matmul(a, tensor([1, 10])).toArray() // [21, 43]
  */
-export function matmul<A extends DType, B extends DType>(
-  a: Tensor<A>,
-  b: Tensor<B>,
-): Tensor<Into<Promote<A, B>, Numeric>> {
+export function matmul<A extends Tensor, B extends Tensor>(a: A, b: B): Tensor<Common<A, B, Numeric>> {
   checkTensor('matmul', a, 'left operand')
   checkTensor('matmul', b, 'right operand')
   const where = `got ${format(a.dims)} × ${format(b.dims)}`

@@ -1,7 +1,7 @@
 /** Moving and converting data without arithmetic.         twin: native/kernels/movement.cc   cases: test/ops/movement.ts */
 import { type AnyDType, checkDType, type DType, promote } from '../dtype.js'
 import { checkOptions, describe, OptionError, ShapeError, StateError } from '../errors.js'
-import type { Highest } from '../promotion.js'
+import type { Highest, Known } from '../promotion.js'
 import type { Pieces, Strided } from '../runtime/js.js'
 import { refuseRecorded, tidy } from '../scope.js'
 import { axisOf, checkSizes, dimOf, format, listOf, type Numbers, overlaps, type Shape, sameShape } from '../shape.js'
@@ -99,7 +99,7 @@ const concatRule: Rule<Along> = rule({
 })
 
 /** Tensors one after the other along an axis; the other sizes must be equal. */
-export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Highest<D>> {
+export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Known<D, Highest<D>>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
@@ -123,7 +123,7 @@ function common(op: string, tensors: readonly Tensor[]): Tensor[] {
 }
 
 /** Tensors of one shape as slices of a new dim before `axis`. */
-export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Highest<D>> {
+export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Known<D, Highest<D>>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))

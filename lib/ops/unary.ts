@@ -1,7 +1,7 @@
 /** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
 import { type Buf, type DType, floatOf, promote } from '../dtype.js'
 import { checkOptions, OptionError } from '../errors.js'
-import type { Clamped, Float, Into, Numeric } from '../promotion.js'
+import type { Float, Into, Known, Numeric, With } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../runtime/tolerance.js'
 import type { Shape } from '../shape.js'
@@ -366,7 +366,7 @@ export type Clamp = <D extends DType, S extends Shape, A extends Bound, B extend
   x: Tensor<D, S>,
   min: A,
   max?: B,
-) => Tensor<Clamped<D, A, B>, S>
+) => Tensor<Known<D, With<With<D, A>, B, Numeric>>, S>
 
 /** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient between the bounds, not at them. */
 export const clamp: Clamp = ((x: Tensor, min: Bound, max: Bound = null) => {

@@ -29,7 +29,10 @@ export const make = <D extends DType = 'float32'>(dtype?: D, device?: Device) =>
   zeros([1], { ...(dtype && { dtype }), ...(device && { device }) })
 export const parameter = new nn.Parameter(origin)
 export const loss = (p: Tensor, t: Tensor) => losses.mse(p, t)
-export const methods = { relu: origin.relu, sum: origin.sum, at: (x: Tensor) => x.slice(0) }
+/** Every operation as a method. */
+const { edge, ...methods } = origin
+
+export { methods }
 export class Head extends nn.Module {
   readonly inner = new nn.Sequential(new nn.Linear(2, 1), new nn.ReLU())
   readonly bias = new nn.Parameter(zeros([1]))
