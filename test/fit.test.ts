@@ -217,6 +217,16 @@ describe.each(devices)('%s', device => {
     model.setWeights([[[1, 2], [3, 4]], [5, 6]]) // biome-ignore format: a matrix
     expect(await (await model.predict([[1, 1]])).toArray()).toEqual([[9, 12]])
   })
+  test('a long epoch of small batches is as exact as a short one', async () => {
+    const n = 4200 // added up one by one, the error is 4e-5
+    const constant = { constant: () => tensor(0.1, { device }) }.constant
+    const model = sequential([dense(1, { inputShape: [1] })], { device })
+    model.compile({ optimizer: 'sgd', loss: constant, metrics: [(p: Tensor) => p.sum().mul(0).add(1.1)] })
+    const data = zeros([n, 1], { device })
+    const { loss, metric0 } = await model.evaluate(data, data, { batchSize: 1 })
+    expect(Math.abs(loss / 0.1 - 1)).toBeLessThan(1.5e-6)
+    expect(Math.abs(metric0 / 1.1 - 1)).toBeLessThan(1.5e-6)
+  })
   test('progress shows four significant digits', async () => {
     const lines: string[] = []
     const output = { write: (line: string) => lines.push(line) }

@@ -328,6 +328,16 @@ describe('use as in other frameworks', () => {
       '3     ReLU              [n, 3]              0',
       'Parameters: 103',
     ])
+    class Net extends nn.Module {
+      layer = new nn.Linear(2, 3)
+      forward(given: Tensor) {
+        return this.layer.forward(given).reshape([given.shape[0], -1]) // refuses an empty batch
+      }
+    }
+    const own = new Model(new Net())
+    expect(own.summary()).toMatch(/^layer {2}Linear\(2, 3\) +9$/m)
+    await own.predict([[1, 2]])
+    expect(own.summary()).toMatch(/^layer {2}Linear\(2, 3\) {2}\[n, 3\] +9$/m)
   })
 })
 

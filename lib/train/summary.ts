@@ -43,28 +43,29 @@ function watched(modules: Iterable<Module>, see: (module: Module, output: unknow
   }
 }
 
-/** The shapes that modules give for an empty batch, n standing for its size; none where they cannot be run on one. */
+/** The shapes that modules give, n standing for the size of a batch; none where they cannot be run. */
 function outputsOf(module: Module, sample: Shape | undefined, device: Device): Map<Module, string> {
   const shapes = new Map<Module, string>()
   if (!sample) return shapes
   const modules = [...module.namedModules().values()]
   const see = (m: Module, y: unknown): void => {
-    if (isTensor(y)) shapes.set(m, `[${y.shape.map((dim, d) => (d === 0 && dim === 0 ? 'n' : dim)).join(', ')}]`)
+    if (isTensor(y)) shapes.set(m, `[${y.shape.map((dim, d) => (d === 0 && dim < 2 ? 'n' : dim)).join(', ')}]`)
   }
-  // Samples may be numbers, or indices for an embedding.
-  for (const dtype of ['float32', 'int32'] as const) {
-    shapes.clear()
-    const run = new Run('summary', module, false, device, new Generator(0))
-    const forward = (): void => void run.forward(zeros([0, ...sample], { dtype, device }))
-    try {
-      watched(modules, see, () => run.step(() => noGrad(() => tidy(forward))))
-      return shapes
-    } catch {
-      // A module of the user's may not take it; that is for training to tell.
-    } finally {
-      run.close()
+  // An empty batch costs nothing, but some modules cannot take it; samples may be numbers, or indices for an embedding.
+  for (const rows of [0, 1])
+    for (const dtype of ['float32', 'int32'] as const) {
+      shapes.clear()
+      const run = new Run('summary', module, false, device, new Generator(0))
+      const forward = (): void => void run.forward(zeros([rows, ...sample], { dtype, device }))
+      try {
+        watched(modules, see, () => run.step(() => noGrad(() => tidy(forward))))
+        return shapes
+      } catch {
+        // What is wrong with a module of the user's is for training to tell.
+      } finally {
+        run.close()
+      }
     }
-  }
   return new Map()
 }
 
