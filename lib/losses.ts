@@ -27,7 +27,7 @@ function reduced(op: string, elements: Tensor, { reduction = 'mean' }: LossOptio
   if (reduction === 'mean') return mean(elements)
   if (reduction === 'sum') return sum(elements)
   if (reduction === 'none') return elements
-  throw new OptionError(op, `reduction must be 'mean', 'sum' or 'none', got '${String(reduction)}'`)
+  throw new OptionError(op, `reduction must be 'mean', 'sum' or 'none', got ${describe(reduction)}`)
 }
 
 /** Broadcasting a target of another shape is nearly always a mistake, and a silent one. */

@@ -1,4 +1,4 @@
-import { OptionError } from './errors.js'
+import { describe, OptionError } from './errors.js'
 
 /** Where in the stream of random numbers a draw is. */
 export interface Draw {
@@ -61,14 +61,14 @@ export class Generator {
   setState({ seed, offset }: Draw): void {
     this.seed = checkSeed(seed)
     if (!Number.isSafeInteger(offset) || offset < 0)
-      throw new OptionError('Generator', `offset must be a whole number of at least 0, got ${String(offset)}`)
+      throw new OptionError('Generator', `offset must be a whole number of at least 0, got ${describe(offset)}`)
     this.offset = offset
   }
 }
 
 function checkSeed(seed: number): number {
   if (Number.isSafeInteger(seed) && seed >= 0) return seed
-  throw new OptionError('Generator', `seed must be a whole number from 0 to 2^53 - 1, got ${String(seed)}`)
+  throw new OptionError('Generator', `seed must be a whole number from 0 to 2^53 - 1, got ${describe(seed)}`)
 }
 
 /** 53 well-mixed bits of two numbers: two rounds of the finaliser of MurmurHash3 (Appleby) on 32-bit words. */

@@ -1,7 +1,21 @@
 /** The op families. Every function listed here, whose first parameter is a tensor, is also a method of Tensor. */
 
-export * from './binary.js'
-export * from './compare.js'
+export { add, div, maximum, minimum, mul, pow, remainder, sub } from './binary.js'
+export {
+  equal,
+  greater,
+  greaterEqual,
+  isFinite,
+  isNaN,
+  less,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  logicalXor,
+  notEqual,
+  where,
+} from './compare.js'
 export { cumsum } from './cumsum.js'
 export { embedding, gather, indexSelect, oneHot } from './embedding.js'
 export { matmul } from './matmul.js'
@@ -11,7 +25,34 @@ export { dropout } from './random.js'
 export { all, any, argmax, argmin, logSumExp, max, mean, min, prod, sum } from './reduce.js'
 export { maskSelect, maskSelectSync, nonzero, nonzeroSync, unique, uniqueSync } from './select.js'
 export { logSoftmax, softmax } from './softmax.js'
-export * from './unary.js'
+export {
+  abs,
+  ceil,
+  clamp,
+  cos,
+  elu,
+  erf,
+  exp,
+  expm1,
+  floor,
+  gelu,
+  leakyRelu,
+  log,
+  log1p,
+  neg,
+  reciprocal,
+  relu,
+  round,
+  rsqrt,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  square,
+  tanh,
+} from './unary.js'
 export {
   expand,
   flatten,

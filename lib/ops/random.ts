@@ -1,7 +1,7 @@
 /** Random numbers by counter, and dropout.                   twin: native/kernels/random.cc   cases: test/ops/random.ts */
 import type { Buf, DType } from '../dtype.js'
 import { floatOf } from '../dtype.js'
-import { checkOptions, OptionError } from '../errors.js'
+import { checkOptions, describe, OptionError } from '../errors.js'
 import type { Float, Into } from '../promotion.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Pieces } from '../runtime/js.js'
@@ -170,7 +170,7 @@ export function dropout<D extends DType>(x: Tensor<D>, p = 0.5, options: Dropout
   checkTensor('dropout', x)
   checkOptions('dropout', options, ['generator'])
   if (typeof p !== 'number' || !(p >= 0 && p <= 1))
-    throw new OptionError('dropout', `p must be from 0 to 1, got ${String(p)}`)
+    throw new OptionError('dropout', `p must be from 0 to 1, got ${describe(p)}`)
   const draw = generatorOr('dropout', options.generator).reserve(x.size)
   if (p === 0) return clone(x) as Tensor
   return applyTo(dropoutRule, [x], [cast(x, floatOf(x.dtype))], { p, ...draw })

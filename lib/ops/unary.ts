@@ -1,6 +1,6 @@
 /** Elementwise functions of one value.                    twin: native/kernels/unary.def   cases: test/ops/unary.ts */
 import { type Buf, type DType, floatOf, promote } from '../dtype.js'
-import { checkOptions, OptionError } from '../errors.js'
+import { checkOptions, describe, OptionError } from '../errors.js'
 import type { Float, Into, Known, Numeric, With } from '../promotion.js'
 import type { JsKernels } from '../runtime/js.js'
 import { eps, finite, smallestNormal, type Tolerance, ulp, ulpAnd } from '../runtime/tolerance.js'
@@ -124,7 +124,7 @@ const flat = (g: Tensor): Tensor => expand(scalar(0, g.dtype, g.storage.stream),
 
 function number(op: string, name: string, value: unknown): number {
   if (typeof value === 'number' && !Number.isNaN(value)) return value
-  throw new OptionError(op, `${name} must be a number, got ${String(value)}`)
+  throw new OptionError(op, `${name} must be a number, got ${describe(value)}`)
 }
 
 // ---- the table -------------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' }]> = ((
   checkOptions('gelu', options, ['approximate'])
   const { approximate = 'none' } = options
   if (approximate !== 'none' && approximate !== 'tanh')
-    throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got '${approximate}'`)
+    throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got ${describe(approximate)}`)
   return approximate === 'tanh' ? geluTanh(x) : geluExact(x)
 }) as SameShape<[options?: { approximate?: 'none' | 'tanh' }]>
 
@@ -370,9 +370,9 @@ export type Clamp = <D extends DType, S extends Shape, A extends Bound, B extend
 
 /** x kept within [min, max]; `null` or ±Infinity for no bound. Passes the gradient between the bounds, not at them. */
 export const clamp: Clamp = ((x: Tensor, min: Bound, max: Bound = null) => {
+  checkTensor('clamp', x)
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
-  checkTensor('clamp', x)
   const whole = (bound: number, none: number): boolean => bound === none || bound === (bound | 0)
   const asInt = whole(a, Number.NEGATIVE_INFINITY) && whole(b, Number.POSITIVE_INFINITY)
   const y = asInt ? x : cast(x, floatOf(x.dtype)) // int32 cannot be kept within other bounds

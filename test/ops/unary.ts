@@ -89,7 +89,7 @@ export const cases: readonly Case[] = [
     note: 'large angles',
     noGradCheck: 'differences lose the phase',
   }),
-  of('leakyRelu', [real([2])], { args: ['x'], throws: /^leakyRelu: slope must be a number, got x/ }),
+  of('leakyRelu', [real([2])], { args: ['x'], throws: /^leakyRelu: slope must be a number, got 'x'/ }),
   of('clamp', [real([2])], { args: [NaN], throws: /^clamp: min must be a number, got NaN/ }),
   of('gelu', [real([2])], {
     args: [{ approximate: 'fast' }],
