@@ -12,7 +12,7 @@ import { checkIndex, gather, gatherAs, gatherRule } from './ops/embedding.js'
 import { bceElements, bceWithLogitsElements, crossEntropyRows } from './ops/loss.js'
 import { mean, sum } from './ops/reduce.js'
 import { logSoftmax } from './ops/softmax.js'
-import { abs, neg, sign, softplus, square } from './ops/unary.js'
+import { abs, clamp, neg, softplus, square } from './ops/unary.js'
 import { permute, reshape, squeeze, unsqueeze } from './ops/view.js'
 import { noGrad } from './scope.js'
 import { broadcast, format, sameShape } from './shape.js'
@@ -75,7 +75,7 @@ interface Robust {
 const robustGradient: Gradient<Robust> = rule({
   name: 'robust',
   saves: { inputs: [0] },
-  grad: (g, { inputs: [d] }, p) => [mul(g, where(less(abs(d), p.limit), inside(d, p), mul(sign(d), p.slope)))],
+  grad: (g, { inputs: [d] }, p) => [mul(g, inside(clamp(d, -p.limit, p.limit), p))],
 })
 const inside = (d: Tensor, { limit, slope }: Robust): Tensor => (limit === slope ? d : mul(div(d, limit), slope))
 
