@@ -268,6 +268,8 @@ describe.skipIf(!hasNative)('native', () => {
       optimizer.step() // the state cannot be allocated
       optimizer.step() // issued before that is known: skipped as well
       await expect(synchronize()).rejects.toThrow(/no memory/)
+      for (const state of Object.values(optimizer.stateDict().state))
+        for (const t of Object.values(state)) await t.data()
       expect([await w.toArray(), await v.toArray()]).toEqual([
         [0, 0],
         [0, 0, 0],

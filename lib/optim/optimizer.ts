@@ -1,17 +1,14 @@
 import { leafOf } from '../autograd/graph.js'
 import { zeros } from '../creation.js'
-import type { DType } from '../dtype.js'
 import { checkOptions, describe, FormatError, OptionError, StateError } from '../errors.js'
 import { answer } from '../nn/familiar.js'
 import { replaced } from '../nn/parameter.js'
-import { checkStateDict } from '../nn/state.js'
 import { assign_ } from '../ops/movement.js'
-import type { Device } from '../runtime/device.js'
 import { probeStack } from '../runtime/stack.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copyOfOptions, type Group, groupsOf, type ParameterList } from './groups.js'
+import { type Slots, statesFrom } from './loading.js'
 import { type State, Trials } from './trials.js'
 
 /** Any optimizer, whatever its options. */
@@ -71,7 +68,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   /** Throws for options that make no sense. */
   protected abstract check(options: O): void
   /** The state tensors that have the shape of their parameter, and for which options; for others they are empty. */
-  protected abstract readonly slots: { readonly [name: string]: (options: O) => boolean }
+  protected abstract readonly slots: Slots<O>
   /** Issues the change of one parameter, which is contiguous. `time` in the state counts its updates. */
   protected abstract update(parameter: Tensor, gradient: Tensor, state: State, options: O): void
 
@@ -196,11 +193,20 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       })),
       state: Object.fromEntries(
         all.flatMap((p, i) => {
-          const state = this.states.get(p)
-          return state ? [[i, Object.fromEntries(Object.entries(state).map(([name, t]) => [name, t.detach()]))]] : []
+          const saved = this.savedState(p)
+          return saved ? [[i, saved]] : []
         }),
       ),
     }
+  }
+
+  /** State that could not be made is left out, or empty: it starts anew where it is loaded. */
+  private savedState(p: Tensor): State | undefined {
+    this.trials.settle(p.storage.stream)
+    const state = this.states.get(p)
+    if (!state?.['time']) return undefined
+    const none = (): Tensor => zeros([0], { dtype: p.dtype, device: p.device })
+    return Object.fromEntries(['time', ...Object.keys(this.slots)].map(name => [name, state[name]?.detach() ?? none()]))
   }
 
   /**
@@ -210,13 +216,8 @@ export abstract class Optimizer<O extends { learningRate: number }> {
    */
   loadStateDict(dict: OptimizerState): void {
     const merged = this.mergedOptions(dict)
-    const loaded = noGrad(() =>
-      tidy(() => {
-        const states = this.loadedStates(dict, merged)
-        for (const [, state] of states) for (const t of Object.values(state)) checkComputed(t)
-        return states
-      }),
-    )
+    const places = this.groups.flatMap(({ parameters }, i) => parameters.map(p => ({ p, options: merged[i] })))
+    const loaded = noGrad(() => tidy(() => statesFrom(this.name, dict.state, places, this.slots)))
     probeStack()
     this.dispose()
     this.groups.forEach((group, i) => Object.assign(group.options, merged[i]))
@@ -242,43 +243,6 @@ export abstract class Optimizer<O extends { learningRate: number }> {
       return merged
     })
   }
-
-  private loadedStates(dict: OptimizerState, merged: readonly O[]): [Tensor, State][] {
-    const places = this.groups.flatMap(({ parameters }, i) => parameters.map(p => ({ p, options: merged[i] })))
-    if (dict.state === null || typeof dict.state !== 'object')
-      throw new FormatError(this.name, `state must be an object, got ${describe(dict.state)}`, 'stateDict() gives one')
-    return Object.entries(dict.state).map(([index, entries]) => {
-      const place = String(Number(index)) === index ? places[Number(index)] : undefined
-      if (!place) throw new FormatError(this.name, `the state names parameter ${index}, but there are ${places.length}`)
-      const { p, options } = place
-      const given = checkStateDict(this.name, entries)
-      const names = ['time', ...Object.keys(this.slots)]
-      const unknown = [...given.keys()].find(name => !names.includes(name))
-      if (unknown) throw new FormatError(this.name, `the state of parameter ${index} has an unknown '${unknown}'`)
-      const state: State = {}
-      for (const name of names) {
-        const from = given.get(name)
-        if (!from) throw new FormatError(this.name, `the state of parameter ${index} lacks '${name}'`)
-        state[name] = this.loaded(name, from, p, options, index)
-      }
-      return [p, state]
-    })
-  }
-
-  private loaded(name: string, from: Tensor, p: Tensor, options: O, index: string): Tensor {
-    const isTime = name === 'time'
-    const needed = isTime || this.slots[name](options)
-    const dtype = isTime ? 'int32' : p.dtype
-    const shape = isTime ? [1] : needed ? p.shape : [0]
-    // Of no use now, or new to the options that were saved.
-    if (!isTime && (!needed || from.size === 0)) return zeros([...shape], { dtype, device: p.device })
-    if (!sameShape(from.shape, shape))
-      throw new FormatError(
-        this.name,
-        `'${name}' of parameter ${index} has shape ${format(from.shape)}, expected ${format(shape)}`,
-      )
-    return copyOf(from, dtype, p.device)
-  }
 }
 
 answer(Optimizer.prototype, {
@@ -287,12 +251,3 @@ answer(Optimizer.prototype, {
   load_state_dict: 'loadStateDict()',
   add_param_group: 'groups when the optimizer is made: [{ parameters, learningRate }, …]',
 })
-
-/** Throws the error of a tensor that could not be computed. */
-function checkComputed(t: Tensor): void {
-  if (t.size > 0) t.flatten().slice([0, 1]).dataSync()
-}
-
-function copyOf(x: Tensor, dtype: DType, device: Device): Tensor {
-  return x.detach().to(device).cast(dtype).clone()
-}
