@@ -22,12 +22,18 @@ function drawn(
   shape: Shape,
   options: RandomOptions,
   fallback: DType,
+  bounds: readonly number[],
   write: (stream: Stream, y: Tensor, seed: number, offset: number) => void,
 ): Made {
   checkOptions(op, options, knownRandom)
   const dtype = checkDType(op, options.dtype ?? fallback)
   if (fallback === 'float32' && !isFloating(dtype))
     throw new DTypeError(op, `expected a floating dtype, got ${dtype}`, 'use randint() for whole numbers')
+  if (dtype === 'bool')
+    throw new DTypeError(op, 'expected a dtype of numbers, got bool', "use randint(shape, 0, 2).cast('bool')")
+  for (const bound of bounds)
+    if (dtype === 'float32' && !Number.isFinite(Math.fround(bound)))
+      throw new OptionError(op, `${bound} is beyond the range of float32`)
   const { seed, offset } = generatorOr(op, options.generator).reserve(sizeOf(checkShape(op, shape)))
   return made(op, shape, dtype, options, (stream, y) => write(stream, y, seed, offset))
 }
@@ -35,7 +41,9 @@ function drawn(
 function uniformly(op: string, shape: Shape, low: number, high: number, options: RandomOptions): Made {
   if (checkNumber(op, 'low', low) > checkNumber(op, 'high', high))
     throw new OptionError(op, `low must not be above high, got ${low} and ${high}`)
-  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) => stream.k.uniform(y, low, high, seed, offset))
+  return drawn(op, shape, options, 'float32', [low, high], (stream, y, seed, offset) =>
+    stream.k.uniform(y, low, high, seed, offset),
+  )
 }
 /** Uniform random numbers in [0, 1): `rand([2, 3])`, or `rand(2, 3)`. */
 export function rand<D extends DType = 'float32', S extends Shape = Shape>(
@@ -61,7 +69,7 @@ function normally(op: string, shape: Shape, mean: number, deviation: number, opt
   checkNumber(op, 'mean', mean)
   if (checkNumber(op, 'deviation', deviation) < 0)
     throw new OptionError(op, `deviation must be at least 0, got ${deviation}`)
-  return drawn(op, shape, options, 'float32', (stream, y, seed, offset) =>
+  return drawn(op, shape, options, 'float32', [mean, deviation], (stream, y, seed, offset) =>
     stream.k.normal(y, mean, deviation, seed, offset),
   )
 }
@@ -100,7 +108,7 @@ export function randint<D extends DType = 'int32', S extends Shape = Shape>(
     )
   element('randint', low, 'int32')
   element('randint', high - 1, 'int32')
-  return drawn('randint', shape, options, 'int32', (stream, y, seed, offset) =>
+  return drawn('randint', shape, options, 'int32', [], (stream, y, seed, offset) =>
     stream.k.randint(y, low, high, seed, offset),
   )
 }

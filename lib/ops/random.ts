@@ -5,6 +5,7 @@ import { checkOptions, describe, OptionError } from '../errors.js'
 import type { Float, Into } from '../promotion.js'
 import { type Generator, generatorOr } from '../random.js'
 import type { Pieces } from '../runtime/js.js'
+import { smallestNormal } from '../runtime/tolerance.js'
 import type { Tensor } from '../tensor.js'
 import { apply, applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
 import { forEach } from './loops.js'
@@ -22,11 +23,11 @@ function mulHigh(a: number, b: number): number {
   return (a1 * b1 + Math.floor((a0 * b1 + (middle % 65536)) / 65536) + Math.floor(middle / 65536)) >>> 0
 }
 
-/** The four words of a block, written into `out`. */
-export function philox(seed: number, block: number, out: Uint32Array): void {
+/** The four words of a block, written into `out`. A word that will not do is drawn again with the next `attempt`. */
+export function philox(seed: number, block: number, out: Uint32Array, attempt = 0): void {
   let c0 = (block % 2 ** 32) >>> 0
   let c1 = Math.floor(block / 2 ** 32) >>> 0
-  let c2 = 0
+  let c2 = attempt
   let c3 = 0
   let k0 = (seed % 2 ** 32) >>> 0
   let k1 = Math.floor(seed / 2 ** 32) >>> 0
@@ -109,11 +110,31 @@ function forWords(n: number, seed: number, offset: number, body: (i: number, wor
   })
 }
 
+/** The largest value below `high` in the precision of `y`; just below 0, the smallest that native kernels keep. */
+function below(y: Buf, high: number): number {
+  const rounded = roundLike(y, high)
+  if (rounded < high) return rounded
+  if (!(y instanceof Float32Array)) {
+    const bits = new BigInt64Array(Float64Array.of(rounded).buffer)
+    bits[0] -= BigInt(Math.sign(rounded))
+    return rounded === 0 ? -Number.MIN_VALUE : new Float64Array(bits.buffer)[0]
+  }
+  if (rounded > -smallestNormal && rounded <= smallestNormal) return rounded > 0 ? 0 : -smallestNormal
+  const bits = new Int32Array(Float32Array.of(rounded).buffer)
+  bits[0] -= Math.sign(rounded)
+  return new Float32Array(bits.buffer)[0]
+}
+
 kernels({
-  uniform: (y, low, high, seed, offset) =>
-    forWords(y.length, seed, offset, (i, word) => {
-      y[i] = low + (high - low) * unit(word)
-    }),
+  uniform: (y, low, high, seed, offset) => {
+    const span = high - low
+    const last = below(y, high)
+    return forWords(y.length, seed, offset, (i, word) => {
+      const u = unit(word)
+      const value = roundLike(y, Number.isFinite(span) ? low + span * u : low * (1 - u) + high * u)
+      y[i] = value < high || low === high ? value : last
+    })
+  },
   normal: (y, mean, deviation, seed, offset) => {
     const words: number[] = []
     return forWords(y.length + (y.length % 2), seed, offset, (i, word) => {
@@ -125,14 +146,27 @@ kernels({
       words.length = 0
     })
   },
-  randint: (y, low, high, seed, offset) =>
-    forWords(y.length, seed, offset, (i, word) => {
-      y[i] = low + Math.floor(word * (high - low) * 2 ** -32)
-    }),
+  // low + ⌊word · span / 2³²⌋ with span = high − low. Lemire (2019): 2³² mod span of the products would come once too often.
+  randint: (y, low, high, seed, offset) => {
+    const span = high - low
+    const tooMany = 2 ** 32 % span
+    const last = below(y, high)
+    const again = new Uint32Array(4)
+    const lower = (word: number): number => Math.imul(word, span) >>> 0
+    return forWords(y.length, seed, offset, (i, first) => {
+      let word = first
+      for (let attempt = 1; lower(word) < tooMany; attempt++) {
+        philox(seed, offset + Math.floor(i / 4), again, attempt)
+        word = again[i % 4]
+      }
+      const value = low + (span === 2 ** 32 ? word : mulHigh(word, span))
+      y[i] = roundLike(y, value) < high ? value : last
+    })
+  },
   dropout: (x, y, p, seed, offset) => {
     const scale = roundLike(y, 1 / (1 - p))
     return forWords(y.length, seed, offset, (i, word) => {
-      y[i] = unit(word) >= p ? x[i] * scale : 0
+      y[i] = word * 2 ** -32 >= p ? x[i] * scale : 0
     })
   },
 })

@@ -1,7 +1,8 @@
 // Random numbers by counter.                                                                   twin: lib/ops/random.ts
 //
 // Philox4x32-10: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3". Element i is word i mod 4 of
-// block offset + i/4, so it depends on seed, offset and i alone. The normal draw is written with + − × ÷ √ in float64
+// block offset + i/4, so it depends on seed, offset and i alone; a word that will not do is drawn again from the block of
+// the same number and the next `attempt`. The normal draw is written with + − × ÷ √ in float64
 // only, in the same order as its twin, and never fused: both devices give equal bits.
 #include "kernel.h"
 
@@ -9,8 +10,8 @@ namespace {
 
 struct Block { uint32_t word[4]; };
 
-Block philox(Size seed, Size block) {
-  uint32_t c0 = uint32_t(block), c1 = uint32_t(uint64_t(block) >> 32), c2 = 0, c3 = 0;
+Block philox(Size seed, Size block, uint32_t attempt = 0) {
+  uint32_t c0 = uint32_t(block), c1 = uint32_t(uint64_t(block) >> 32), c2 = attempt, c3 = 0;
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(uint64_t(seed) >> 32);
   for (int round = 0; round < 10; round++) {
     const uint64_t p = uint64_t(0xD2511F53u) * c0, q = uint64_t(0xCD9E8D57u) * c2;
@@ -74,11 +75,30 @@ template <class F> void forWords(Task& task, i64 n, Size seed, Size offset, cons
   });
 }
 
-// low + ⌊word · (high − low) / 2³²⌋
+// The largest float below `high`; just below 0, the smallest that is not flushed to 0.
+float below(double high) {
+  const float rounded = float(high);
+  if (double(rounded) < high) return rounded;
+  if (rounded > -0x1p-126f && rounded <= 0x1p-126f) return rounded > 0 ? 0 : -0x1p-126f;
+  int32_t bits;
+  __builtin_memcpy(&bits, &rounded, 4);
+  bits += rounded > 0 ? -1 : 1;
+  float result;
+  __builtin_memcpy(&result, &bits, 4);
+  return result;
+}
+
+// low + ⌊word · span / 2³²⌋ with span = high − low. Lemire (2019): 2³² mod span of the products would come once too often.
 template <class T> void randintAll(Task& task, Out<T> y, Real low, Real high, Size seed, Size offset) {
-  const double span = high - low;
-  forWords(task, y.size, seed, offset,
-           [&](i64 i, uint32_t word) { y.data[i] = T(low + double(i64(double(word) * span * 0x1p-32))); });
+  const uint64_t span = uint64_t(high - low), tooMany = (uint64_t(1) << 32) % span;
+  const T last = T(below(high));
+  forWords(task, y.size, seed, offset, [&](i64 i, uint32_t word) {
+    uint64_t product = word * span;
+    for (uint32_t attempt = 1; uint32_t(product) < tooMany; attempt++)
+      product = philox(seed, offset + i / 4, attempt).word[i % 4] * span;
+    const T value = T(low + double(product >> 32));
+    y.data[i] = double(value) < high ? value : last; // rounded up to float32
+  });
 }
 
 } // namespace
@@ -86,8 +106,13 @@ template <class T> void randintAll(Task& task, Out<T> y, Real low, Real high, Si
 namespace gradus::GRADUS_ISA {
 
 void uniform(Task& task, Out<float> y, Real low, Real high, Size seed, Size offset) {
-  forWords(task, y.size, seed, offset,
-           [&](i64 i, uint32_t word) { y.data[i] = float(low + (high - low) * unit(word)); });
+  const double span = high - low;
+  const float last = below(high);
+  forWords(task, y.size, seed, offset, [&](i64 i, uint32_t word) {
+    const double u = unit(word);
+    const float value = float(span - span == 0 ? low + span * u : low * (1 - u) + high * u);
+    y.data[i] = double(value) < high || low == high ? value : last;
+  });
 }
 
 void normal(Task& task, Out<float> y, Real mean, Real deviation, Size seed, Size offset) {
@@ -115,7 +140,7 @@ void randint(Task& task, Out<int32_t> y, Real low, Real high, Size seed, Size of
 void dropout(Task& task, In<float> x, Out<float> y, Real p, Size seed, Size offset) {
   const float scale = float(1 / (1 - p));
   forWords(task, y.size, seed, offset,
-           [&](i64 i, uint32_t word) { y.data[i] = unit(word) >= p ? x.data[i] * scale : 0; });
+           [&](i64 i, uint32_t word) { y.data[i] = double(word) * 0x1p-32 >= p ? x.data[i] * scale : 0; });
 }
 
 } // namespace gradus::GRADUS_ISA
