@@ -158,6 +158,15 @@ describe.each(devices)('%s', device => {
       if (reason instanceof Error && reason.message === 'getter') expect(Reflect.get(reason, 'history')).toBe('mine')
     }
   })
+  test('what is aborted before it begins does nothing', async () => {
+    const net = new Net(device)
+    const [model, before] = [adam(net), await values(net)]
+    const signal = AbortSignal.abort('no')
+    await expect(model.fit(x, y, { ...silent, signal })).rejects.toBe('no')
+    await expect(model.evaluate(x, y, { signal })).rejects.toBe('no')
+    await expect(model.predict(x, { signal })).rejects.toBe('no')
+    expect(await values(net)).toEqual(before)
+  })
   test('the history of a fit that failed is that of the epochs before', async () => {
     const model = adam(new Net(device))
     expect(model.history).toBeUndefined()

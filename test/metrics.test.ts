@@ -102,6 +102,18 @@ describe.each(devices)('%s', device => {
     }
     expect(() => new metrics.ConfusionMatrix(classes ?? 3, { device }).update(p, t)).toThrow(message)
   })
+  test('integers that may be either are refused where classes are counted, and class ids for accuracy', async () => {
+    const ids = tensor(
+      [
+        [1, 0],
+        [1, 1],
+      ],
+      { device, dtype: 'int32' },
+    )
+    await expect(metrics.confusionMatrix(ids, ids, 2)).rejects.toThrow(/class ids or one-hot vectors.*flatten\(\)/)
+    expect((await metrics.confusionMatrix(ids, ids, 3))[1][1]).toBe(3)
+    expect(await metrics.accuracy(ids, ids).item()).toBe(1)
+  })
   test('classes must be given', async () => {
     const ids = tensor([1], { device, dtype: 'int32' })
     await expect(metrics.f1(ids, ids, undefined as never)).rejects.toThrow(/f1: classes must be a whole number/)

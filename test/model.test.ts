@@ -82,6 +82,10 @@ describe('names', () => {
     [{ loss: 5 }, /loss must be a function .*, or a name, got 5/],
     [{ loss: async () => {} }, /loss must not be an async function/],
     [{ metrics: ['accuracie'] }, /unknown metric 'accuracie'. Hint: did you mean 'accuracy'/],
+    [
+      { metrics: ['precision'] },
+      /metric 'precision' does not exist yet. Hint: there are accuracy,.*classificationReport/,
+    ],
     [{ metrics: ['toString'] }, /unknown metric 'toString'/],
     [{ metrics: 'accuracy' }, /metrics must be an array, got 'accuracy'/],
     [{ metrics: [metrics.f1] }, /metric 0 must not be an async function.*onEpochEnd/],

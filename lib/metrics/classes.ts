@@ -39,6 +39,13 @@ export function classesOf(op: string, predictions: Tensor, targets: Tensor, clas
       `predictions are on the ${predictions.device} device, targets on ${targets.device}`,
       'copy one of them: targets.to(predictions.device)',
     )
+  const bothIntegers = predictions.dtype === 'int32' && targets.dtype === 'int32'
+  if (bothIntegers && classes === columns(predictions) && classes === columns(targets) && classes > 1)
+    throw new ShapeError(
+      op,
+      `integers of shapes ${format(predictions.shape)} and ${format(targets.shape)} may be class ids or one-hot vectors`,
+      'flatten() class ids; of one-hot vectors take argmax(-1)',
+    )
   const wide = isWide(predictions, targets)
   const wideTargets = isWide(targets, predictions)
   const widths = [...(wide ? [columns(predictions)] : []), ...(wideTargets ? [columns(targets)] : [])]

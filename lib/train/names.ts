@@ -69,12 +69,14 @@ class Names<T> {
   private readonly known: readonly string[]
   private readonly entries: ReadonlyMap<string, T>
   private readonly missing: ReadonlySet<string>
+  private readonly more: string
 
   constructor(
     kind: string,
     table: Readonly<Record<string, T>>,
     others: Readonly<Record<string, string>>,
     missing: string,
+    more = '',
   ) {
     this.kind = kind
     this.known = Object.keys(table)
@@ -82,6 +84,7 @@ class Names<T> {
     for (const [other, name] of Object.entries(others)) entries.set(other, table[name])
     this.entries = entries
     this.missing = new Set(missing.split(' '))
+    this.more = more
   }
 
   /** @throws OptionError that says which was meant, or which there are. */
@@ -89,7 +92,7 @@ class Names<T> {
     const plain = typeof name === 'string' ? plainName(name) : ''
     const found = this.entries.get(plain)
     if (found !== undefined) return found
-    const all = `there are ${this.known.join(', ')}`
+    const all = `there are ${this.known.join(', ')}${this.more}`
     if (this.missing.has(plain)) throw new OptionError(op, `${this.kind} ${describe(name)} does not exist yet`, all)
     throw new OptionError(
       op,
@@ -106,7 +109,13 @@ const missingLosses =
 const missingMetrics = `${missingLosses} precision recall auc f1 f1score fbetascore topkcategoricalaccuracy binaryaccuracy categoricalaccuracy sparsecategoricalaccuracy rootmeansquarederror rmse r2score meaniou iou`
 
 const lossNames = new Names<Measure>('loss', formulas, shortLosses, missingLosses)
-const metricNames = new Names<Measure>('metric', metrics, { acc: 'accuracy', ...shortLosses }, missingMetrics)
+const metricNames = new Names<Measure>(
+  'metric',
+  metrics,
+  { acc: 'accuracy', ...shortLosses },
+  missingMetrics,
+  '; metrics.classificationReport(await model.predict(x), y, classes) has precision, recall and F1',
+)
 const optimizerNames = new Names<MakeOptimizer>(
   'optimizer',
   optimizers,
