@@ -1,5 +1,5 @@
-import { type AnyDType, checkDType, type DType, isFloating, newArray } from './dtype.js'
-import { checkOptions, describe, GradientError, OptionError, ShapeError } from './errors.js'
+import { type AnyDType, checkDType, type DType, dtypes, isFloating, newArray } from './dtype.js'
+import { checkOptions, DeviceError, describe, GradientError, OptionError, ShapeError } from './errors.js'
 import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
 import { reshape } from './ops/view.js'
@@ -283,7 +283,10 @@ const moveGradient: Gradient<{ from: Device }> = { name: 'to', grad: (g, _, { fr
 
 /** @internal A copy on another device, or the tensor itself if it is there. The public form is `x.to(device)`. */
 export function moveTo(x: Tensor, device: Device): Tensor {
-  if (checkTensor('to', x).device === checkDevice('to', device)) return x
+  checkTensor('to', x)
+  if (typeof device === 'string' && Object.hasOwn(dtypes, device))
+    throw new DeviceError('to', `expected 'native' or 'js', got '${device}'`, `for a dtype: cast('${device}')`)
+  if (x.device === checkDevice('to', device)) return x
   const y = tensor(x.detach().dataSync(), x.shape, { device, dtype: x.dtype })
   record(moveGradient, [x], y, { from: x.device })
   return y

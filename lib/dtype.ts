@@ -1,5 +1,5 @@
 import type { AnyArray } from './any-array.js'
-import { DTypeError, describe } from './errors.js'
+import { DTypeError, describe, didYouMean } from './errors.js'
 
 /** Element types. Promotion: bool < int32 < float32 < float64. */
 export type DType = 'bool' | 'int32' | 'float32' | 'float64'
@@ -54,7 +54,9 @@ export function floatOf(dtype: DType): DType {
 
 export function checkDType(op: string, dtype: unknown): DType {
   if (typeof dtype === 'string' && Object.hasOwn(dtypes, dtype)) return dtype as DType
-  throw new DTypeError(op, `expected a dtype (${Object.keys(dtypes).join(', ')}), got ${describe(dtype)}`)
+  const names = Object.keys(dtypes)
+  const hint = typeof dtype === 'string' ? didYouMean(dtype, names) : undefined
+  throw new DTypeError(op, `expected a dtype (${names.join(', ')}), got ${describe(dtype)}`, hint)
 }
 
 export function newArray<D extends DType>(dtype: D, length: number): ArrayOf<D> {

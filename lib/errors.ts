@@ -109,7 +109,13 @@ export function checkOptions(
 ): void {
   if (options === undefined) return
   if (options === null || typeof options !== 'object' || Array.isArray(options))
-    throw new OptionError(op, `options must be an object, got ${describe(options)}`, `known: ${known.join(', ')}`)
+    throw new OptionError(
+      op,
+      `options must be an object, got ${describe(options)}`,
+      typeof options === 'string' && known.includes('dtype')
+        ? `write { dtype: '${options.slice(0, 40)}' }`
+        : `known: ${known.join(', ')}`,
+    )
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     throw new OptionError(
@@ -173,5 +179,6 @@ export function describe(value: unknown): string {
   if (typeof value !== 'object') return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`
   const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
-  return `a ${typeof name === 'string' && name ? name : 'nameless object'}`
+  const what = typeof name === 'string' && name ? name : 'nameless object'
+  return `${/^[AEIO]/i.test(what) ? 'an' : 'a'} ${what}`
 }

@@ -45,7 +45,12 @@ export function format(shape: Shape): string {
 
 /** A list of sizes that a user gave, not the dims of one tensor, as a copy. */
 export function checkSizes(op: string, given: unknown, expected = 'an array of sizes'): number[] {
-  if (!Array.isArray(given)) throw new ShapeError(op, `expected ${expected}, got ${describe(given)}`)
+  if (!Array.isArray(given))
+    throw new ShapeError(
+      op,
+      `expected ${expected}, got ${describe(given)}`,
+      typeof given === 'number' ? `put it in brackets: [${given}]` : undefined,
+    )
   const sizes: number[] = Array.from(given)
   for (let i = 0; i < sizes.length; i++)
     if (!Number.isSafeInteger(sizes[i]) || sizes[i] < 0)

@@ -241,7 +241,7 @@ describe.each(devices)('%s', device => {
       ['undefined first', [undefined, [1]], /got undefined at \[0\]/],
       ['a hole', holes, /got a hole at \[1\]/],
       ['a date', [new Date(0)], /got a Date at \[0\]. Hint: use its getTime/],
-      ['an object', [{}], /got a Object at \[0\]/],
+      ['an object', [{}], /got an Object at \[0\]/],
       ['a symbol', [Symbol('s')], /got Symbol\(s\) at \[0\]/],
       ['a function', [() => 1], /got a function at \[0\]/],
       ['a tensor', [ones([2], { device })], /got a Tensor at \[0\]. Hint: use stack\(\) or concat\(\)/],
@@ -267,7 +267,7 @@ describe.each(devices)('%s', device => {
       ['each other', one, /nested more than 64 deep/],
       ['too deep', deep, /nested more than 64 deep/],
       ['too many', broad, /too many elements/],
-      ['an ArrayBuffer', new ArrayBuffer(8), /got a ArrayBuffer. Hint: say how to read it, as with new Float32Array/],
+      ['an ArrayBuffer', new ArrayBuffer(8), /got an ArrayBuffer. Hint: say how to read it, as with new Float32Array/],
       ['a DataView', new DataView(new ArrayBuffer(8)), /got a DataView. Hint: say how to read it/],
       ['a Set', new Set([1]), /got a Set. Hint: spread it/],
       ['a Map in a list', [new Map()], /got a Map at \[0\]/],
@@ -381,7 +381,11 @@ describe('creators', () => {
     ['zeros(2, -3)', () => zeros(2, -3), /zeros: sizes must be whole numbers of at least 0/],
     ['zeros([2], null)', () => zeros([2], null as never), /zeros: options must be an object, got null/],
     ['zeros({ dtype })', () => zeros({ dtype: 'int32' } as never), /zeros: expected a shape/],
-    ['zeros of a typed array', () => zeros(new Int32Array(2) as never), /zeros: expected a shape .*, got a Int32Array/],
+    [
+      'zeros of a typed array',
+      () => zeros(new Int32Array(2) as never),
+      /zeros: expected a shape .*, got an Int32Array/,
+    ],
     [
       'randint(0, 10, [3])',
       () => randint(0 as never, 10, [3] as never),
@@ -391,6 +395,28 @@ describe('creators', () => {
       'randint(10, [3])',
       () => randint(10 as never, [3] as never, undefined as never),
       /randint: expected the shape first/,
+    ],
+    ['full(3, 1)', () => full(3 as never, 1), /full: expected a shape .*, got 3\. Hint: put it in brackets: \[3\]/],
+    [
+      'tensor(…, dtype)',
+      () => tensor([1], 'int32' as never),
+      /options must be an object, got 'int32'\. Hint: write \{ dtype: 'int32' \}/,
+    ],
+    ['dtype float', () => zeros([1], { dtype: 'float' as never }), /got 'float'\. Hint: did you mean 'float32'/],
+    [
+      'to(dtype)',
+      () => ones([1]).to('float64' as never),
+      /to: expected 'native' or 'js', got 'float64'\. Hint: for a dtype: cast\('float64'\)/,
+    ],
+    [
+      'a loader of a tensor',
+      () => new data.Loader(ones([2]) as never),
+      /Loader: expected a dataset .*Hint: wrap tensors/,
+    ],
+    [
+      'a dataset of a list',
+      () => new data.TensorDataset([ones([2])] as never),
+      /expected tensors, got an array of 1\. Hint: new TensorDataset\(x, y\)/,
     ],
     ['arange()', () => Reflect.apply(arange, null, []), /arange: end must be a finite number, got undefined/],
     [
@@ -496,6 +522,10 @@ describe('creators', () => {
 })
 
 describe('files', () => {
+  test('loadIdx wants a path', async () => {
+    await expect(data.loadIdx(undefined as never)).rejects.toThrow(/loadIdx: expected a path, got undefined/)
+  })
+
   test('of a Buffer, parseIdx gives an array of its own', () => {
     for (const bytes of [
       Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]),

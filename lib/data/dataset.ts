@@ -24,8 +24,14 @@ export class TensorDataset implements Dataset {
   readonly length: number
 
   constructor(...tensors: Tensor[]) {
-    if (tensors.length === 0 || !tensors.every(isTensor))
-      throw new OptionError('TensorDataset', `expected tensors, got ${describe(tensors[0])}`)
+    if (tensors.length === 0 || !tensors.every(isTensor)) {
+      const wrong = tensors.find(t => !isTensor(t))
+      throw new OptionError(
+        'TensorDataset',
+        `expected tensors, got ${describe(wrong)}`,
+        'new TensorDataset(x, y), of tensor(…)',
+      )
+    }
     const counts = tensors.map(t => t.shape[0])
     if (counts.some(n => n === undefined || n !== counts[0]))
       throw new ShapeError(

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { types } from 'node:util'
-import { describe, FormatError } from '../errors.js'
+import { describe, FormatError, OptionError } from '../errors.js'
 import { sizeOf } from '../shape.js'
 
 type IdxData = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array
@@ -71,7 +71,9 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
  *
  * @throws FormatError that names the file, if it is malformed; what `readFile` throws.
  */
-export async function loadIdx(path: string): Promise<IdxArray> {
+export async function loadIdx(path: string | URL): Promise<IdxArray> {
+  if (typeof path !== 'string' && !(path instanceof URL))
+    throw new OptionError('loadIdx', `expected a path, got ${describe(path)}`)
   const bytes = await readFile(path)
   try {
     return parseIdx(bytes)

@@ -35,7 +35,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
 
   constructor(dataset: Dataset, options: LoaderOptions = {}) {
     checkOptions('Loader', options, ['batchSize', 'shuffle', 'generator', 'dropLast'])
-    if (!dataset || !Number.isSafeInteger(dataset.length) || typeof dataset.batch !== 'function')
+    if (typeof dataset?.batch !== 'function' || !Number.isSafeInteger(dataset.length))
       throw new OptionError(
         'Loader',
         'expected a dataset with length and batch()',
