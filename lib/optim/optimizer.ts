@@ -202,7 +202,8 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   /** State that could not be made is left out, or empty: it starts anew where it is loaded. */
   private savedState(p: Tensor): State | undefined {
-    this.trials.settle(p.storage.stream)
+    const stream = this.states.get(p)?.['time']?.storage.stream // the parameter may be gone
+    if (stream) this.trials.settle(stream)
     const state = this.states.get(p)
     if (!state?.['time']) return undefined
     const none = (): Tensor => zeros([0], { dtype: p.dtype, device: p.device })
