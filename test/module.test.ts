@@ -207,6 +207,20 @@ describe.each(devices)('%s', device => {
       }
     }
     const list = class List extends nn.Sequential {}
+    const own = class Own extends hidden {
+      readonly #more = new nn.Linear(2, 2, { device, bias: false })
+      override forward(x: Tensor) {
+        return this.seen.forward(this.#more.forward(x))
+      }
+      override namedParameters() {
+        return new Map([...super.namedParameters(), ['more', this.#more.weight]])
+      }
+    }
+    const given = class Given extends nn.Module {
+      forward({ x, w }: { x: Tensor; w: Tensor[] }) {
+        return x.mul(w[0])
+      }
+    }
     const x = ones([3, 2], { device })
     const net = new hidden()
     net.eval().forward(x)
@@ -219,7 +233,10 @@ describe.each(devices)('%s', device => {
       new hidden().forward(x.clone().requiresGrad_(), ones([2], { device }).requiresGrad_())
       new list(new closed()).forward(x)
       new nn.Sequential(outer, outer).forward(x)
+      new own().forward(x)
+      new given().forward({ x, w: [outer.bias!] })
     }
+    expect(Object.keys(new own().stateDict())).toEqual(['seen.weight', 'seen.bias', 'more'])
     await new Promise(setImmediate)
     process.off('warning', listen)
     expect(warnings.map(w => (w as { code?: string }).code)).toEqual(Array(2).fill('GRADUS_W_UNLISTED_PARAMETER'))

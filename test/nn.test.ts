@@ -219,6 +219,6 @@ describe.each(devices)('ownership, %s', device => {
         return x
       }
     }
-    expect(() => new Net().parameters()).toThrow(/two tensors would be called 'parts.a.b.weight'/)
+    expect(() => new Net().parameters()).toThrow(/two parameters would be called 'parts.a.b.weight'/)
   })
 })

@@ -8,7 +8,7 @@ import { isRecording, keep, noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
 import { answer } from './familiar.js'
 import { Buffer, Parameter, replaced } from './parameter.js'
-import { checkReplaceable, type Place, placesIn, replace } from './places.js'
+import { checkReplaceable, type Part, type Place, placesIn, replace } from './places.js'
 import { assignAll, checkFits, checkStateDict, named, type StateDict } from './state.js'
 import { warningOfUnlisted } from './unlisted.js'
 
@@ -51,34 +51,23 @@ export abstract class Module {
     Object.defineProperty(this, 'forward', { value, writable: true, configurable: true })
   }
 
-  /** Parameters and buffers by name, each once, under its first name. */
-  private namedTensors(): Map<string, Parameter | Buffer> {
-    const found = new Map<string, Parameter | Buffer>()
-    const seen = new Set<Parameter | Buffer>()
-    for (const { name, value } of placesIn(this)) {
-      if (value instanceof Module || seen.has(value)) continue
-      seen.add(value)
-      enter(found, name, value, 'tensors')
-    }
-    return found
-  }
-
   /** Parameters by dotted name; one that is used twice appears once, under its first name. */
   namedParameters(): Map<string, Parameter> {
-    return new Map(
-      [...this.namedTensors()].filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter),
-    )
+    return collected(this, 'parameters', value => value instanceof Parameter)
   }
   parameters(): Parameter[] {
     return [...this.namedParameters().values()]
   }
   namedBuffers(): Map<string, Buffer> {
-    return new Map([...this.namedTensors()].filter(([, t]) => t instanceof Buffer))
+    return collected(this, 'buffers', value => value instanceof Buffer)
   }
   /** This module and all within it, by dotted name; its own is ''. */
   namedModules(): Map<string, Module> {
-    const found = new Map<string, Module>([['', this]])
-    for (const { name, value } of placesIn(this)) if (value instanceof Module) enter(found, name, value, 'modules')
+    return new Map([['', this as Module], ...collected(this, 'modules', value => value instanceof Module)])
+  }
+  private namedTensors(): Map<string, Parameter | Buffer> {
+    const found = new Map<string, Parameter | Buffer>(this.namedParameters())
+    for (const [name, buffer] of this.namedBuffers()) enter(found, name, buffer, 'tensors')
     return found
   }
 
@@ -93,7 +82,7 @@ export abstract class Module {
 
   /** Forgets the gradients of all parameters. */
   zeroGrad(): void {
-    for (const { value } of placesIn(this)) if (value instanceof Parameter) leafOf(value)?.replace(null)
+    for (const p of this.parameters()) leafOf(p)?.replace(null)
   }
 
   /** Parameters and buffers by name. The tensors share their storage with the module: they follow its training. */
@@ -190,6 +179,18 @@ function movedTo(value: Parameter | Buffer, device: Device): Moved {
     next: value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy),
     gradient: gradient ? moveTo(gradient.detach(), device) : null,
   }
+}
+
+/** What a module has of a kind, by name, each once. */
+function collected<T extends Part>(module: Module, kind: string, is: (value: Part) => value is T): Map<string, T> {
+  const found = new Map<string, T>()
+  const seen = new Set<T>()
+  for (const { name, value } of placesIn(module)) {
+    if (!is(value) || seen.has(value)) continue
+    seen.add(value)
+    enter(found, name, value, kind)
+  }
+  return found
 }
 
 function enter<T>(found: Map<string, T>, name: string, value: T, kind: string): void {

@@ -51,7 +51,8 @@ function childrenOf(owner: object, prefix: string): Place<object>[] {
   return children
 }
 
-type Part = Parameter | Buffer | Module
+/** What modules are made of. */
+export type Part = Parameter | Buffer | Module
 const isPart = (value: object): value is Part =>
   value instanceof Parameter || value instanceof Buffer || value instanceof Module
 const isName = (key: unknown): boolean => typeof key === 'string' || typeof key === 'number'
@@ -60,7 +61,7 @@ const isName = (key: unknown): boolean => typeof key === 'string' || typeof key 
  * Parameters, buffers and modules in fields, and in arrays, plain objects, Maps and Sets there, however deep and
  * in the order of definition; each module and each container once. Not recursive: lists may be linked.
  */
-export function* placesIn(root: Module): Generator<Place<Part>> {
+export function* placesIn(root: object): Generator<Place<Part>> {
   const seen = new Set<object>([root])
   const todo = childrenOf(root, '').reverse()
   for (let place = todo.pop(); place; place = todo.pop()) {

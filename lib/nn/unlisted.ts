@@ -13,10 +13,14 @@ export function warningOfUnlisted<T>(module: Module, inputs: readonly unknown[],
   const met = new Map<Leaf, string>()
   const result = meeting(met, forward)
   const listed = new Set<Edge | undefined>()
-  for (const { value } of placesIn(module)) if (value instanceof Tensor) listed.add(value.edge)
-  for (const x of inputs) if (x instanceof Tensor) listed.add(x.edge)
-  for (const [leaf, layer] of met) {
-    if (!leaf.ofParameter || listed.has(leaf)) continue
+  for (const value of [module, inputs])
+    for (const { value: part } of placesIn(value)) if (part instanceof Tensor) listed.add(part.edge)
+  const unlisted = [...met].filter(([leaf]) => leaf.ofParameter && !listed.has(leaf))
+  if (unlisted.length === 0) return result
+  // A module may list them by itself.
+  for (const p of module.parameters()) listed.add(p.edge)
+  for (const [leaf, layer] of unlisted) {
+    if (listed.has(leaf)) continue
     const name = module.constructor.name
     const layers = told.get(module.constructor) ?? new Set()
     if (layers.has(layer)) continue
