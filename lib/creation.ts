@@ -13,18 +13,18 @@ import { adopted, checkAdoptable, element, elementsOf, type Values } from './val
 
 export interface CreateOptions<D extends DType = DType> {
   /** Element type. Default: float32, or what the given array says. */
-  dtype?: D
+  dtype?: D | undefined
   /** Where the tensor lives. Default: the default device. */
-  device?: Device
+  device?: Device | undefined
   /** Whether operations on it are recorded for backward. Default: false. */
-  requiresGrad?: boolean
+  requiresGrad?: boolean | undefined
 }
 export interface TensorOptions<D extends DType = DType> extends CreateOptions<D> {
   /**
    * Takes a typed array over instead of copying it: it is detached, and its memory becomes the tensor's. It must be of
    * the dtype and cover its whole ArrayBuffer. Default: false.
    */
-  adopt?: boolean
+  adopt?: boolean | undefined
 }
 
 /** @internal A tensor of the dtype and shape that a public function says. */

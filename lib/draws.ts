@@ -12,7 +12,7 @@ import { element } from './values.js'
 
 export interface RandomOptions<D extends DType = DType> extends CreateOptions<D> {
   /** Where the random numbers come from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 const knownRandom = [...known, 'generator']

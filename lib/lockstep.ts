@@ -6,7 +6,7 @@ import { refusePromise } from './scope.js'
 
 export interface LockstepOptions {
   /** How many differences to tell at most. Default: 100. */
-  limit?: number
+  limit?: number | undefined
 }
 
 export interface LockstepReport {

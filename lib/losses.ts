@@ -20,7 +20,7 @@ import type { Tensor } from './tensor.js'
 
 export interface LossOptions {
   /** 'mean' (default) or 'sum' over all elements, or 'none'. */
-  reduction?: 'mean' | 'sum' | 'none'
+  reduction?: 'mean' | 'sum' | 'none' | undefined
 }
 
 function reduced(op: string, elements: Tensor, { reduction = 'mean' }: LossOptions): Tensor {
@@ -92,7 +92,7 @@ function robust(d: Tensor, p: Robust): Tensor {
 
 export interface HuberOptions extends LossOptions {
   /** Where the parabola becomes a line. Default: 1. */
-  delta?: number
+  delta?: number | undefined
 }
 /** ½d² where |d| < δ, else δ(|d| − ½δ), with d = x − t. Huber (1964). */
 export function huber(prediction: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
@@ -105,7 +105,7 @@ export function huber(prediction: Tensor, target: Tensor, options: HuberOptions 
 
 export interface SmoothL1Options extends LossOptions {
   /** Where the parabola becomes a line. Default: 1. With 0 it is `l1`. */
-  beta?: number
+  beta?: number | undefined
 }
 /** ½d²/β where |d| < β, else |d| − ½β, with d = x − t. Girshick (2015). */
 export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
@@ -130,7 +130,7 @@ export function bce(probability: Tensor, target: Tensor, options: LossOptions = 
 
 export interface BceWithLogitsOptions extends LossOptions {
   /** Weight of the positive class, broadcast to the target. Default: 1. */
-  posWeight?: Tensor | number | readonly number[]
+  posWeight?: Tensor | number | readonly number[] | undefined
 }
 /** Binary cross-entropy of σ(x), computed from the logits x without overflow. */
 export function bceWithLogits(logits: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor {
@@ -150,13 +150,13 @@ export function bceWithLogits(logits: Tensor, target: Tensor, options: BceWithLo
 
 export interface NllOptions extends LossOptions {
   /** Rows with this target count nothing. Default: −100. */
-  ignoreIndex?: number
+  ignoreIndex?: number | undefined
   /** A weight for each class: [classes]. */
-  weight?: Tensor | readonly number[]
+  weight?: Tensor | readonly number[] | undefined
 }
 export interface CrossEntropyOptions extends NllOptions {
   /** Share of the target that is spread over all classes. Default: 0. Szegedy et al. (2016). */
-  labelSmoothing?: number
+  labelSmoothing?: number | undefined
 }
 
 /** Weights as a tensor of the dtype and on the device of the prediction. They have no gradient. */

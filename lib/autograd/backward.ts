@@ -11,11 +11,11 @@ import { Delivery, freed, history, linked, walk } from './walk.js'
 
 export interface BackwardOptions {
   /** Keeps the graph, so that it can be walked again. Default: `createGraph`. */
-  retainGraph?: boolean
+  retainGraph?: boolean | undefined
   /** Records the walk itself, so that gradients have gradients. Default: false. */
-  createGraph?: boolean
+  createGraph?: boolean | undefined
   /** The gradient of the tensor itself, of its shape. Default: 1, for a tensor with one element. */
-  gradient?: Tensor
+  gradient?: Tensor | undefined
 }
 
 function refuseCut(op: string, { cut }: Tensor): never {
@@ -123,7 +123,7 @@ export function backwardThrough(y: Tensor, g: Tensor, inputs: readonly Tensor[])
 
 export interface GradOptions extends BackwardOptions {
   /** Returns null, instead of throwing, for inputs that `y` does not depend on. Default: false. */
-  allowUnused?: boolean
+  allowUnused?: boolean | undefined
 }
 
 /**

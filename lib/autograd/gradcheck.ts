@@ -10,15 +10,15 @@ import { gradients, listOf } from './backward.js'
 
 export interface GradcheckOptions {
   /** Step of the central differences, relative to the size of a value above 1. Default: 1e-6. */
-  epsilon?: number
+  epsilon?: number | undefined
   /** Error allowed in proportion to the larger of the two numbers. Default: 1e-6. */
-  rtol?: number
+  rtol?: number | undefined
   /** Error allowed beside that. Default: 1e-7. */
-  atol?: number
+  atol?: number | undefined
   /** Also checks the gradients of the gradients. Default: false. */
-  secondOrder?: boolean
+  secondOrder?: boolean | undefined
   /** How many elements of an input to check at most, spread evenly over it. Default: all. */
-  elements?: number
+  elements?: number | undefined
 }
 
 /** A gradient by backward and by differences. */
@@ -183,7 +183,8 @@ export async function gradcheck(
   checkFunction('gradcheck', fn)
   checkOptions('gradcheck', options, Object.keys(limits))
   const f: Fn = (...x) => checkTensor('gradcheck', refusePromise('gradcheck', fn(...x)), 'the result')
-  const all: Limits = { ...limits, ...options }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const all: Limits = { ...limits, ...Object.fromEntries(given) }
   const args: Argument[] = []
   for (const x of listOf('gradcheck', inputs)) {
     const { dtype, shape } = x

@@ -8,13 +8,13 @@ import type { Dataset } from './dataset.js'
 
 export interface LoaderOptions {
   /** Samples per batch. Default: 32. */
-  batchSize?: number
+  batchSize?: number | undefined
   /** A new random order in each pass. Default: false. */
-  shuffle?: boolean
+  shuffle?: boolean | undefined
   /** Where the order comes from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
   /** Leaves out a last batch that is smaller than the others. Default: false. */
-  dropLast?: boolean
+  dropLast?: boolean | undefined
 }
 
 /** Steps that may be under way while the next batch is made. */

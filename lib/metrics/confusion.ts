@@ -53,7 +53,7 @@ export class ConfusionMatrix {
   readonly size: number
   private readonly counts: Tensor
 
-  constructor(classes: number, options: { device?: Device } = {}) {
+  constructor(classes: number, options: { device?: Device | undefined } = {}) {
     checkOptions('ConfusionMatrix', options, ['device'])
     this.size = checkCount('ConfusionMatrix', 'classes', classes)
     this.counts = keep(zeros([classes, classes], { ...options, dtype: 'int32' }))

@@ -11,7 +11,7 @@ export class Dropout extends Module {
   readonly p: number
   private readonly generator: Generator | undefined
 
-  constructor(p = 0.5, options: { generator?: Generator } = {}) {
+  constructor(p = 0.5, options: { generator?: Generator | undefined } = {}) {
     super()
     checkOptions('Dropout', options, ['generator'])
     if (typeof p !== 'number' || !(p >= 0 && p <= 1))

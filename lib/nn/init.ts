@@ -13,17 +13,17 @@ import type { Tensor } from '../tensor.js'
 
 export interface InitOptions {
   /** Where the random numbers come from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
   /** Multiplies the standard deviation. Default: 1. See `gain`. */
-  gain?: number
+  gain?: number | undefined
 }
 export interface KaimingOptions extends Omit<InitOptions, 'gain'> {
   /** Keeps the variance in the forward ('fanIn') or in the backward pass ('fanOut'). Default: 'fanIn'. */
-  mode?: 'fanIn' | 'fanOut'
+  mode?: 'fanIn' | 'fanOut' | undefined
   /** The activation that follows. Default: 'leakyRelu' with slope 0. */
-  nonlinearity?: Nonlinearity
+  nonlinearity?: Nonlinearity | undefined
   /** The slope of leakyRelu. Default: 0. */
-  slope?: number
+  slope?: number | undefined
 }
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu'
 

@@ -13,11 +13,11 @@ import { Parameter } from './parameter.js'
 
 export interface LayerOptions extends Omit<CreateOptions, 'requiresGrad'> {
   /** Where the initial values come from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 export interface LinearOptions extends LayerOptions {
   /** Adds a learned vector. Default: true. */
-  bias?: boolean
+  bias?: boolean | undefined
 }
 
 /**

@@ -16,7 +16,7 @@ function dense<D extends DType, S extends Shape>(op: string, from: Tensor<D, S>)
 export class Parameter<D extends DType = AnyDType, S extends Shape = Shape> extends Tensor<D, S> {
   static override readonly name: string = 'Parameter'
   /** Shares the storage of `from`; of a view that is not contiguous it takes a copy. */
-  constructor(from: Tensor<D, S>, options: { requiresGrad?: boolean } = {}) {
+  constructor(from: Tensor<D, S>, options: { requiresGrad?: boolean | undefined } = {}) {
     checkOptions('Parameter', options, ['requiresGrad'])
     const own = dense('Parameter', from)
     const { requiresGrad = true } = options

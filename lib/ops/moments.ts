@@ -14,7 +14,7 @@ import { reshape } from './view.js'
 
 export interface VarianceOptions extends KeepDims {
   /** The divisor is n − correction: 1 (default) for a sample, 0 for the whole population. */
-  correction?: number
+  correction?: number | undefined
 }
 
 const keepDims = { keepDims: true }

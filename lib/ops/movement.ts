@@ -157,7 +157,7 @@ const padRule: Rule<Padding> = rule({
 export function pad<D extends DType>(
   x: Tensor<D>,
   pads: readonly (readonly [number, number])[],
-  options: { value?: number } = {},
+  options: { value?: number | undefined } = {},
 ): Tensor<D> {
   checkTensor('pad', x)
   checkOptions('pad', options, ['value'])

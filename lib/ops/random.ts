@@ -191,7 +191,7 @@ const dropoutRule: Rule<Draw> = rule({
 
 export interface DropoutOptions {
   /** Where the random numbers come from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /**

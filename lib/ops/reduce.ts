@@ -32,7 +32,7 @@ import { flip, reshape, slice } from './view.js'
 export type Axes = number | readonly number[] | null
 export interface KeepDims {
   /** Leaves the reduced dims in the shape, as 1. Default: false. */
-  keepDims?: boolean
+  keepDims?: boolean | undefined
 }
 
 /** Where a reduction goes: the reduced axes, and the result with and without them. */

@@ -338,13 +338,13 @@ const geluTanh = unary('geluTanh', {
   }),
 })
 /** x·Φ(x), Φ the normal distribution function; `approximate: 'tanh'` for the form of GPT-2. Hendrycks & Gimpel (2016). */
-export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' }]> = ((x, options = {}) => {
+export const gelu: SameShape<[options?: { approximate?: 'none' | 'tanh' | undefined }]> = ((x, options = {}) => {
   checkOptions('gelu', options, ['approximate'])
   const { approximate = 'none' } = options
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new OptionError('gelu', `approximate must be 'none' or 'tanh', got ${describe(approximate)}`)
   return approximate === 'tanh' ? geluTanh(x) : geluExact(x)
-}) as SameShape<[options?: { approximate?: 'none' | 'tanh' }]>
+}) as SameShape<[options?: { approximate?: 'none' | 'tanh' | undefined }]>
 
 const clampRow = unary('clamp', {
   f: (x, a, b) => (x < a ? (a > b ? b : a) : x > b ? b : x),

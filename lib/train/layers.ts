@@ -23,13 +23,13 @@ export interface LayerSpec {
 
 export interface InputShape {
   /** The shape of one sample; for the first layer. Without it, the model is built when it first sees data. */
-  inputShape?: Shape
+  inputShape?: Shape | undefined
 }
 export interface DenseOptions extends InputShape {
   /** An activation by name, or a module. Default: none. */
-  activation?: ActivationName | Module
+  activation?: ActivationName | Module | undefined
   /** Adds a learned vector, starting from 0. Default: true. */
-  useBias?: boolean
+  useBias?: boolean | undefined
 }
 
 /** The shape of one sample, if it was given. */

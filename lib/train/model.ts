@@ -32,9 +32,9 @@ import { evaluateStep, evaluation } from './training.js'
 import { setWeights, weightsOf } from './weights.js'
 
 export interface ModelOptions {
-  device?: Device
+  device?: Device | undefined
   /** Where initial weights come from. Default: the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
 }
 
 /** Parameters that a fit trains now. */

@@ -16,7 +16,7 @@ export interface CompileOptions {
   /** A loss by name with Keras's formula, or a function of prediction and target. */
   loss: LossName | Measure
   /** Metrics by name, such as 'accuracy', or functions of prediction and target. */
-  metrics?: readonly MetricLike[]
+  metrics?: readonly MetricLike[] | undefined
 }
 
 /** An AbortSignal, for programs that have no type of that name. */
@@ -28,25 +28,25 @@ export interface Signal {
 
 export interface EvaluateOptions {
   /** Samples per step. Default: 32. */
-  batchSize?: number
-  signal?: Signal
+  batchSize?: number | undefined
+  signal?: Signal | undefined
 }
 
 export interface FitOptions extends EvaluateOptions {
   /** Passes over the data. Default: 1. */
-  epochs?: number
+  epochs?: number | undefined
   /** A new random order in each epoch. Default: true. */
-  shuffle?: boolean
+  shuffle?: boolean | undefined
   /** Evaluated after each epoch, as `valLoss` and so on. */
-  validationData?: readonly [Data, Data]
+  validationData?: readonly [Data, Data] | undefined
   /** 0 or false: silent · 1 (default) or true: a live line on a terminal, else a line per epoch · 2: a line per epoch. */
-  verbose?: Verbosity | boolean
+  verbose?: Verbosity | boolean | undefined
   /** Where shuffling and dropout draw from. Default: derived from the default generator. */
-  generator?: Generator
+  generator?: Generator | undefined
   /** Called after each epoch, and awaited. */
-  onEpochEnd?: (epoch: number, values: Record<string, number>) => unknown
+  onEpochEnd?: ((epoch: number, values: Record<string, number>) => unknown) | undefined
   /** Where progress goes. Default: process.stderr. */
-  output?: ProgressStream
+  output?: ProgressStream | undefined
 }
 
 /** What `fit` reports: the epochs, and the values of each by name. */

@@ -3,9 +3,12 @@ import {
   type AnyArray,
   add,
   arange,
+  type Device,
   exp,
+  type Generator,
   gradients,
   losses,
+  type Model,
   mul,
   type Nested,
   nn,
@@ -81,6 +84,28 @@ export async function lists(xs: Tensor<'float32'>[], ts: Tensor[]): Promise<numb
   const data = await Promise.all([...xs, ...active, ...sums].map(x => x.data()))
   const any = await Promise.all([total, product, ...exponentials].map((x: Tensor) => x.data()))
   return [...data, ...any].flatMap(values => [...values]).reduce((a, b) => a + b)
+}
+
+/** Options that are passed on may be undefined. */
+export async function forwarded(
+  model: Model,
+  {
+    dtype,
+    device,
+    generator,
+    batchSize,
+  }: {
+    dtype?: 'float32' | undefined
+    device?: Device | undefined
+    generator?: Generator | undefined
+    batchSize?: number | undefined
+  },
+): Promise<Tensor<'float32'>[]> {
+  const x = randn([2, 3], { dtype, device, generator })
+  const y = tensor([[1], [2]], { dtype, device })
+  const layer = new nn.Linear(3, 1, { dtype, device, generator })
+  await model.fit(x, y, { batchSize, generator })
+  return [x, y, x.sum(0, { keepDims: undefined }), zeros([1], { dtype, device }), layer.weight.cast('float32')]
 }
 
 export function mixtures(x: Tensor<'float32'>, n: number, some: boolean, net: nn.Module): Tensor[] {
