@@ -70,8 +70,12 @@ export type Common<A, B, Given extends DType = DType> =
         ? With<E, A, Given>
         : AnyDType
 
-/** The dtype of a choice between two operands; between two numbers it is float32. */
-export type Choice<A, B> = [A, B] extends [number | boolean, number | boolean] ? 'float32' : Common<A, B>
+/** The dtype of a choice between two operands; between two numbers it is float32, between truth values bool. */
+export type Choice<A, B> = [A, B] extends [boolean, boolean]
+  ? 'bool'
+  : [A, B] extends [number | boolean, number | boolean]
+    ? 'float32'
+    : Common<A, B>
 
 type Nest<T> = T | readonly Nest<T>[]
 type Named<Name extends string> = { readonly [Symbol.toStringTag]: `${Name}Array` }

@@ -98,7 +98,7 @@ export function differentAxes(op: string, axes: unknown, rank: number): number[]
 
 /** Axes counted from the front, in ascending order; all of them for an empty list, `undefined` or `null`. */
 export function axesOf(op: string, axes: unknown, rank: number): number[] {
-  const list = differentAxes(op, axes ?? [], rank)
+  const list = axes === undefined || axes === null ? [] : differentAxes(op, axes, rank)
   return rank === 0 || list.length === 0 ? Array.from({ length: rank }, (_, i) => i) : list.sort((a, b) => a - b)
 }
 

@@ -127,6 +127,7 @@ test('operands of two dtypes, and numbers', () => {
     row(float32.matmul(float64.transpose()), 'float64'),
     row(bool.where(int32, 0), 'int32'),
     row(bool.where(1, 0.5), 'float32'),
+    row(bool.where(true, false), 'bool'),
     row(bool.where(bool, true), 'bool'),
     row(ops.where(int32, float32, float64), 'float64'),
     row(gradus.concat([bool, int32]), 'int32'),

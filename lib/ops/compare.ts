@@ -106,8 +106,9 @@ const whereRule: Rule<null> = rule({
 export function where<A extends TensorLike, B extends TensorLike>(condition: Tensor, a: A, b: B): Tensor<Choice<A, B>> {
   checkTensor('where', condition, 'condition')
   for (const x of [a, b]) if (typeof x !== 'number' && typeof x !== 'boolean') checkTensor('where', x, 'a choice')
-  // Of two numbers, the first becomes a float32 tensor, and takes the second along.
-  const first = isTensor(a) || isTensor(b) ? a : scalar(Number(a), 'float32', condition.storage.stream)
+  // Of two numbers, the first becomes a float32 tensor, and takes the second along; two truth values stay such.
+  const dtype = typeof a === 'boolean' && typeof b === 'boolean' ? 'bool' : 'float32'
+  const first = isTensor(a) || isTensor(b) ? a : scalar(Number(a), dtype, condition.storage.stream)
   const choices = pair('where', first, b)
   return applyTo(whereRule, [condition, a, b], [cast(condition, 'bool'), ...choices], null)
 }

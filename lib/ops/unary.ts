@@ -8,7 +8,7 @@ import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
 import { greater, greaterEqual, less, lessEqual, logicalAnd, logicalNot, where } from './compare.js'
-import { aligned, apply, applyTo, cast, checkTensor, kernels, type Rule, rule, scalar } from './define.js'
+import { aligned, apply, applyTo, cast, checkTensor, isTensor, kernels, type Rule, rule, scalar } from './define.js'
 import {
   errorFunction,
   geluTanhSlope,
@@ -124,7 +124,8 @@ const flat = (g: Tensor): Tensor => expand(scalar(0, g.dtype, g.storage.stream),
 
 function number(op: string, name: string, value: unknown): number {
   if (typeof value === 'number' && !Number.isNaN(value)) return value
-  throw new OptionError(op, `${name} must be a number, got ${describe(value)}`)
+  const hint = isTensor(value) ? 'with tensors: maximum(), minimum(), where()' : undefined
+  throw new OptionError(op, `${name} must be a number, got ${describe(value)}`, hint)
 }
 
 // ---- the table -------------------------------------------------------------------------------------------------------
