@@ -136,7 +136,7 @@ export const neg: SameShape<[], Numeric> = plain('neg', { f: x => -x, keepsInt: 
 export const abs: SameShape<[], Numeric> = plain('abs', {
   f: Math.abs,
   keepsInt: true,
-  grad: (g, x) => mul(g, sign(x)),
+  grad: (g, x) => mul(g, sign(x.detach())),
 })
 const signOf = plain('sign', { f: x => (x > 0 ? 1 : x < 0 ? -1 : 0), keepsInt: true, grad: flat })
 /** −1, 0 or 1. The sign of −0 and of NaN is 0, that of a truth value itself. */
