@@ -71,6 +71,8 @@ describe.each(devices)('%s', device => {
     ['none that trains', () => [ones([1], { device })], /none of the parameters requires a gradient/],
     ['one that is gone', () => [leaf(1), disposed()], /parameter 1 was disposed/],
     ['a group of a tensor', () => [{ parameters: leaf(1) }], /expected a list of parameters, got a tensor/],
+    ['what lists nothing', () => ({ parameters: () => undefined }), /expected a list of parameters, got undefined/],
+    ['what lists later', () => ({ parameters: async () => [] }), /expected a synchronous function/],
     ['a group of nothing', () => [{ learningRate: 1 }], /expected a group \{ parameters, … \}, got an Object/],
   ])('%s is refused', (_, given, text) => {
     for (const Class of [optim.Adam, optim.AdamW, optim.SGD])

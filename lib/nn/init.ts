@@ -1,5 +1,5 @@
 /** Initialisers: they fill a tensor in place and return it. Fans: a weight [out, in, …] has fanIn = in·…, fanOut = out·…. */
-import { full } from '../creation.js'
+import { checkNumber, full } from '../creation.js'
 import { normal, uniform } from '../draws.js'
 import { isFloating } from '../dtype.js'
 import { checkOptions, DTypeError, describe, OptionError, ShapeError } from '../errors.js'
@@ -45,11 +45,6 @@ function draw(op: string, x: Tensor, make: (options: { device: Device }) => Tens
   if (!isFloating(checkTensor(op, x).dtype))
     throw new DTypeError(op, `expected a floating tensor, got ${x.dtype}`, 'random numbers would be cut to whole ones')
   return put(op, x, ({ device }) => make({ device }))
-}
-
-function checkNumber(op: string, name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value
-  throw new OptionError(op, `${name} must be a finite number, got ${describe(value)}`)
 }
 
 /** The fans of a weight of this shape. */

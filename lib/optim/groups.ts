@@ -2,6 +2,7 @@
 
 import { isFloating } from '../dtype.js'
 import { checkOptions, DeviceError, describe, OptionError } from '../errors.js'
+import { refusePromise } from '../scope.js'
 import { overlaps } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
@@ -27,7 +28,7 @@ const isModule = (value: unknown): value is HasParameters =>
 
 /** The items of a list, or of a module. */
 function itemsOf(name: string, given: unknown): unknown[] {
-  if (isModule(given)) return [...given.parameters()]
+  if (isModule(given)) return itemsOf(name, refusePromise(name, given.parameters()))
   if (given instanceof Tensor) throw new OptionError(name, 'expected a list of parameters, got a tensor', 'pass [w]')
   if (given instanceof Map) return [...given.values()]
   if (given === null || typeof given !== 'object' || !(Symbol.iterator in given))
