@@ -132,7 +132,10 @@ describe.each(devices)('samples, %s', device => {
         /predict: expected samples of shape \[32\] along axis 0, x has shape \[(64|32)\]. Hint: for one sample use (\[x\]|x.unsqueeze\(0\))/,
       )
     expect((await model.predict([typed(32)])).shape).toEqual([1, 3])
-    await expect(model.predict(t([4, 2, 16]))).rejects.toThrow(/x has shape \[4, 2, 16\]. Hint: does the model have/)
+    await expect(model.predict(t([4, 2, 16]))).rejects.toThrow(
+      /x has shape \[4, 2, 16\]. Hint: reshape them to \[4, 32\]/,
+    )
+    await expect(model.predict(t([4, 2, 5]))).rejects.toThrow(/Hint: does the model have the right inputShape/)
     await expect(model.fit(typed(64), t([2, 3]), silent)).rejects.toThrow(/fit: expected samples of shape \[32\]/)
     await expect(model.evaluate(t([2, 31]), t([2, 3]))).rejects.toThrow(/evaluate: expected samples of shape \[32\]/)
   })

@@ -51,7 +51,11 @@ export class CompiledOptimizer {
     if (this.own) return checkComplete(this.own, parameters)
     const wanted = [...parameters.values()]
     if (wanted.length === 0)
-      throw new StateError('fit', 'the model has no parameters', 'are its layers in fields of the module?')
+      throw new StateError(
+        'fit',
+        'the model has no parameters',
+        'its layers must be in fields of the module, made by its constructor and not first by forward()',
+      )
     const last = this.made
     const before = last?.parameters() ?? []
     if (last && before.length === wanted.length && before.every((p, i) => p === wanted[i])) return last

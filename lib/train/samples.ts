@@ -6,7 +6,7 @@ import { cast, isTensor } from '../ops/define.js'
 import { reshape } from '../ops/view.js'
 import type { Device } from '../runtime/device.js'
 import { keep, noGrad, tidy } from '../scope.js'
-import { format, type Shape, sameShape } from '../shape.js'
+import { format, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { trimmed } from './formulas.js'
 
@@ -23,6 +23,15 @@ export interface Wanted {
 }
 
 const rowOf = (t: Tensor): Shape => t.shape.slice(1)
+
+/** What may have been meant by data of another shape. */
+function hintFor(x: Tensor, sample: Shape, one: string): string {
+  if (x.rank === sample.length) return `for one sample use ${one}, for several a shape [n, ${sample.join(', ')}]`
+  const count = x.size / sizeOf(sample)
+  return Number.isInteger(count)
+    ? `reshape them to [${[count, ...sample].join(', ')}]`
+    : 'does the model have the right inputShape?'
+}
 
 /** Samples x along axis 0 and, but for `predict`, their targets y. */
 export class Samples {
@@ -70,13 +79,10 @@ export class Samples {
     const { sample } = wanted
     if (!sample || sameShape(rowOf(x), sample)) return x
     if (x.rank === 1 && sameShape(sample, [1])) return this.own(reshape(x, [-1, 1]))
-    const one = isTensor(given) ? 'x.unsqueeze(0)' : '[x]'
     throw new ShapeError(
       op,
       `expected samples of shape ${format(sample)} along axis 0, ${name} has shape ${format(x.shape)}`,
-      x.rank === sample.length
-        ? `for one sample use ${one}, for several a shape [n, ${sample.join(', ')}]`
-        : 'does the model have the right inputShape?',
+      hintFor(x, sample, isTensor(given) ? 'x.unsqueeze(0)' : '[x]'),
     )
   }
 
