@@ -244,13 +244,6 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
       'use await t.item() for the number, and add(), mul(), less() … for tensors',
     )
   }
-  [Symbol.iterator](): never {
-    throw new StateError(
-      'iterator',
-      'a tensor cannot be iterated over: its values may still be computed',
-      'use t.split(1) for its rows, await t.data() or await t.toArray() for numbers, max() instead of Math.max()',
-    )
-  }
   /** JSON, postMessage and the like would lose the values silently. */
   toJSON(): never {
     throw new StateError('toJSON', 'a tensor has no JSON form', 'use await t.toArray(), or stateDict() for models')
@@ -282,5 +275,16 @@ Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom')
   value(this: Tensor, depth: number | null, options: { depth?: number | null }) {
     // At the top, the depth left is all there is; without a limit, who knows.
     return printed(this, !(Number.isFinite(depth) && depth === options?.depth))
+  },
+})
+
+// Not a class member: the compiler is to refuse it, too.
+Object.defineProperty(Tensor.prototype, Symbol.iterator, {
+  value() {
+    throw new StateError(
+      'iterator',
+      'a tensor cannot be iterated over: its values may still be computed',
+      'use t.split(1) for its rows, await t.data() or await t.toArray() for numbers, max() instead of Math.max()',
+    )
   },
 })

@@ -192,7 +192,7 @@ describe.each(devices)('%s', device => {
   })
 
   test('nor a list', () => {
-    const t = make([1, 2]) as unknown as Iterable<number>
+    const t = make([1, 2]) as unknown as number[]
     const refused: (() => unknown)[] = [
       () => {
         for (const row of t) return row

@@ -27,6 +27,12 @@ test('wrong calls do not compile', () => {
     zeros(2, { dtype: 'int32' }, 3)
     // @ts-expect-error no such method
     x.rleu()
+    // @ts-expect-error no list
+    Math.max(...x)
+    // @ts-expect-error no number
+    x < 1
+    // @ts-expect-error a word of PyTorch
+    x.cuda()
     // @ts-expect-error the axis is a number
     x.softmax('last')
     // @ts-expect-error unknown dtype
