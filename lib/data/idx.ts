@@ -71,8 +71,8 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
  *
  * @throws FormatError that names the file, if it is malformed; what `readFile` throws.
  */
-export async function loadIdx(path: string | URL): Promise<IdxArray> {
-  if (typeof path !== 'string' && !(path instanceof URL))
+export async function loadIdx(path: string): Promise<IdxArray> {
+  if (typeof path !== 'string' && !((path as unknown) instanceof URL))
     throw new OptionError('loadIdx', `expected a path, got ${describe(path)}`)
   const bytes = await readFile(path)
   try {
