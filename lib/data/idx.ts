@@ -69,10 +69,11 @@ export function parseIdx(bytes: Uint8Array): IdxArray {
 /**
  * Reads an IDX file.
  *
+ * @param path A path, or a URL, whose type not every program has.
  * @throws FormatError that names the file, if it is malformed; what `readFile` throws.
  */
-export async function loadIdx(path: string): Promise<IdxArray> {
-  if (typeof path !== 'string' && !((path as unknown) instanceof URL))
+export async function loadIdx(path: string | { readonly href: string }): Promise<IdxArray> {
+  if (typeof path !== 'string' && !(path instanceof URL))
     throw new OptionError('loadIdx', `expected a path, got ${describe(path)}`)
   const bytes = await readFile(path)
   try {
