@@ -176,7 +176,7 @@ export const log: SameShape<[]> = plain('log', {
   f: Math.log,
   saves: 'x',
   df: (g, x) => g / x,
-  slope: x => div(1, x),
+  chain: (g, x) => div(g, x),
   tolerance: ulp(1.5),
 })
 /** log(1 + x), exact near 0. */
@@ -184,7 +184,7 @@ export const log1p: SameShape<[]> = plain('log1p', {
   f: Math.log1p,
   saves: 'x',
   df: (g, x) => g / (x + 1),
-  slope: x => div(1, add(x, 1)),
+  chain: (g, x) => div(g, add(x, 1)),
   tolerance: ulp(2.5),
   gradTolerance: ulp(2),
 })
