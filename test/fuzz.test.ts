@@ -91,6 +91,9 @@ const calls: Record<string, (v: Any) => unknown> = {
   update: v => new metrics.ConfusionMatrix(2).update(v, v),
   reportOf: v => metrics.reportOf(v),
   Loader: v => new data.Loader(v),
+  'batch of a dataset': async v => {
+    for await (const _ of new data.Loader({ length: 2, batch: () => v }));
+  },
   TensorDataset: v => new data.TensorDataset(v),
   'new Adam': v => new optim.Adam(v),
 }

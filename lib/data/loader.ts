@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import { checkOptions, OptionError } from '../errors.js'
+import { checkOptions, describe, OptionError } from '../errors.js'
 import { checkCount } from '../nn/module.js'
+import { isTensor } from '../ops/define.js'
 import { defaultGenerator, type Generator, generatorOr } from '../random.js'
 import { openStreams } from '../runtime/device.js'
 import type { Tensor } from '../tensor.js'
@@ -77,7 +78,7 @@ export class Loader implements AsyncIterable<Tensor[]> {
     const marks: Promise<unknown>[] = []
     for (let i = 0; i < this.length; i++) {
       if (marks.length >= ahead) await turnAfter(marks.shift())
-      const batch = await this.dataset.batch(order.subarray(i * this.batchSize, (i + 1) * this.batchSize))
+      const batch = checkBatch(await this.dataset.batch(order.subarray(i * this.batchSize, (i + 1) * this.batchSize)))
       try {
         yield batch
       } finally {
@@ -87,6 +88,16 @@ export class Loader implements AsyncIterable<Tensor[]> {
     }
     await turnAfter(Promise.all(marks))
   }
+}
+
+/** The tensors that a dataset of the user gives. */
+function checkBatch(batch: unknown): Tensor[] {
+  if (Array.isArray(batch) && batch.every(isTensor)) return batch
+  throw new OptionError(
+    'Loader',
+    `batch() of the dataset must give an array of tensors, got ${describe(batch)}`,
+    'for example: batch: indices => [x.indexSelect(tensor(indices))]',
+  )
 }
 
 /** Waits, and then lets timers and requests have their turn: work that is done at once would keep the loop to itself. */
