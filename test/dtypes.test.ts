@@ -1,5 +1,5 @@
 // The dtype that a type promises is the one that comes: every op, with tensors of all dtypes and numbers.
-import { describe, expect, test } from 'vitest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import type { DType } from '../lib/dtype.js'
 import * as gradus from '../lib/index.js'
 import { arange, full, linspace, randint, type Tensor, tensor, zeros } from '../lib/index.js'
@@ -186,7 +186,8 @@ test('creation', () => {
   for (const [x, dtype] of rows) expect(x.dtype).toBe(dtype)
 })
 
-test('every op is here', () => {
+test('every op is here, and a method in types', () => {
+  expectTypeOf<Exclude<keyof typeof ops, keyof Tensor>>().toBeNever()
   const tables = [floats, numeric, same, always, indices, arithmetic, mixed, quotients, comparisons]
   const elsewhere = ['cast', 'clamp', 'matmul', 'oneHot', 'where', 'maskSelect', 'nonzero', 'unique']
   expect([...tables.flatMap(table => Object.keys(table)), ...elsewhere].sort()).toEqual(Object.keys(ops).sort())
