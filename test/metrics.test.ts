@@ -1,11 +1,11 @@
 // Metrics accept the same forms of predictions and targets, and say the same of those that do not fit.
 import { describe, expect, test } from 'vitest'
-import { IndexError, metrics, ShapeError, type Tensor, tensor } from '../lib/index.js'
+import { type DType, IndexError, metrics, ShapeError, type Tensor, tensor } from '../lib/index.js'
 import { devices } from './harness/devices.js'
 
 type Make = (device: 'js' | 'native') => Tensor
 const made =
-  (values: unknown, dtype: 'float32' | 'int32' | 'bool'): Make =>
+  (values: unknown, dtype: DType): Make =>
   device =>
     tensor(values as number[], { device, dtype })
 const oneHot = (ids: number[], n: number) => ids.map(id => Array.from({ length: n }, (_, c) => Number(c === id)))
@@ -29,17 +29,20 @@ const predictions: [string, Make][] = [
     ),
   ],
   ['probabilities [n]', made(probabilities, 'float32')],
+  ['probabilities, float64', made(probabilities, 'float64')],
   ['probabilities [n, 1]', made(column(probabilities), 'float32')],
   ['class ids', made(taken, 'int32')],
   ['class ids [n, 1]', made(column(taken), 'int32')],
   ['bool', made(taken, 'bool')],
   ['one-hot, float', made(oneHot(taken, 2), 'float32')],
   ['one-hot, bool', made(oneHot(taken, 2), 'bool')],
+  ['one-hot, float64', made(oneHot(taken, 2), 'float64')],
 ]
 const targets: [string, Make][] = [
   ['class ids', made(truth, 'int32')],
   ['class ids [n, 1]', made(column(truth), 'int32')],
   ['float', made(truth, 'float32')],
+  ['float64', made(truth, 'float64')],
   ['float [n, 1]', made(column(truth), 'float32')],
   ['smoothed', made([0.9, 0.1, 0.1, 0.9], 'float32')],
   ['bool', made(truth, 'bool')],

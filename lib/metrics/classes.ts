@@ -22,6 +22,9 @@ function isWide(x: Tensor, other: Tensor): boolean {
   )
 }
 
+/** Native stores float64 and computes in float32. */
+const computable = (x: Tensor): Tensor => (x.dtype === 'float64' && x.device === 'native' ? cast(x, 'float32') : x)
+
 /**
  * Class ids (int32, [n]) of predictions and targets. Either may be class ids, in targets of any dtype; or scores or
  * one-hot vectors with the classes along the last dim, of which the largest counts. A single column of float predictions
@@ -57,8 +60,9 @@ export function classesOf(op: string, predictions: Tensor, targets: Tensor, clas
       `one column of scores ${format(predictions.shape)} cannot tell ${known} classes apart`,
       `give scores [n, ${known}], or class ids: predictions.cast('int32')`,
     )
-  const p = wide ? argmax(predictions, -1) : single ? greater(predictions, 0.5) : predictions
-  const t = wideTargets ? argmax(targets, -1) : isFloating(targets.dtype) ? round(targets) : targets
+  const [scores, given] = [computable(predictions), computable(targets)]
+  const p = wide ? argmax(scores, -1) : single ? greater(scores, 0.5) : scores
+  const t = wideTargets ? argmax(given, -1) : isFloating(given.dtype) ? round(given) : given
   if (p.size !== t.size || widths.some(width => width !== known))
     throw new ShapeError(
       op,
