@@ -129,6 +129,15 @@ describe.each(devices)('%s', device => {
     expect(other.itemSync()).toBe(2)
   })
 
+  test('what was awaited is known', async () => {
+    const a = ones([64, 64], { device })
+    for (let i = 0; i < 20; i++) {
+      const y = a.matmul(a).sum()
+      await y.data()
+      expect(values(y)).toBe('262144')
+    }
+  })
+
   test('a tensor that is only read by what is pending is known', () => {
     const x = make([1, 2])
     const z = make([3])

@@ -41,12 +41,14 @@ void Stream::loop() {
     trimmed = false;
     hold.unlock();
     interpreter.run(batch.words.data(), i64(batch.words.size()), batch.slots.data(), i64(batch.slots.size()));
-    notify(context);
     hold.lock();
     busy = false;
     costInFlight -= batch.cost;
     bytesInFlight -= batch.bytes();
     changed.notify_all();
+    hold.unlock();
+    notify(context); // who is told finds the stream idle
+    hold.lock();
   }
 }
 
