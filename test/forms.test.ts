@@ -9,6 +9,32 @@ type Form = readonly [title: string, call: (x: Tensor) => Tensor, wanted: unknow
 /** On [[0, 1, 2], [3, 4, 5]]. */
 const forms: readonly Form[] = [
   [
+    'pad([1, 0]) is the last dim',
+    x => x.pad([1, 0]),
+    [
+      [0, 0, 1, 2],
+      [0, 3, 4, 5],
+    ],
+  ],
+  [
+    'pad([0, 1, 1, 0]) is the last, then the first',
+    x => x.pad([0, 1, 1, 0]),
+    [
+      [0, 0, 0, 0],
+      [0, 1, 2, 0],
+      [3, 4, 5, 0],
+    ],
+  ],
+  [
+    'pad of less than nothing cuts off',
+    x =>
+      x.pad([
+        [-1, 1],
+        [0, -2],
+      ]),
+    [[3], [0]],
+  ],
+  [
     'permute(1, 0)',
     x => x.permute(1, 0),
     [
@@ -214,6 +240,15 @@ const refused: readonly (readonly [title: string, call: (x: Tensor) => unknown, 
     'clamp by a tensor',
     x => method(x, 'clamp', x),
     /^clamp: min must be a number, got a Tensor\. Hint: with tensors: max/,
+  ],
+  [
+    'pad of too few',
+    x =>
+      x.pad([
+        [-2, -1],
+        [0, 0],
+      ]),
+    /^pad: cannot put -2 and -1 elements around 2/,
   ],
   ['flip()', x => x.flip(), /^flip: expected the axes to reverse/],
   ['flip twice', x => x.flip(0, 0), /^flip: axes must differ/],

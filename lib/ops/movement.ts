@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor.js'
 import {
   aligned,
   apply,
+  applyTo,
   checkTensor,
   cast as convert,
   copyInto,
@@ -153,20 +154,39 @@ const padRule: Rule<Padding> = rule({
   grad: (g, _, { pads }) => [slice(g, ...pads.map(([before, after], d): Range => [before, g.dims[d] - after]))],
 })
 
-/** With `pads[d] = [before, after]` elements of `value` (0 unless given) put around dim d. */
+/** The pads of every dim. PyTorch's form is one list, [before, after] of the last dim, then of the one before it. */
+function padsOf(x: Tensor, given: unknown): (readonly [number, number])[] {
+  const list: unknown[] = Array.isArray(given) ? Array.from(given) : []
+  const flat = list.length > 0 && list.length % 2 === 0 && list.every(v => typeof v === 'number')
+  const pairs: unknown[] = flat
+    ? x.dims.map((_, d) => [2 * (x.rank - 1 - d), 2 * (x.rank - 1 - d) + 1].map(i => list[i] ?? 0))
+    : list
+  const fits = Array.isArray(given) && pairs.length === x.rank && (!flat || list.length <= 2 * x.rank)
+  if (!fits || !pairs.every(p => Array.isArray(p) && p.length === 2))
+    throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${describe(given)}`)
+  return (pairs as unknown[][]).map(([before, after], d) => {
+    const [a, b] = [before as number, after as number]
+    if (![a, b].every(Number.isSafeInteger) || Math.max(0, -a) + Math.max(0, -b) > x.dims[d])
+      throw new ShapeError('pad', `cannot put ${describe(before)} and ${describe(after)} elements around ${x.dims[d]}`)
+    return [a, b] as const
+  })
+}
+
+/** With `pads[d] = [before, after]` elements of `value` (0 unless given) put around dim d; negative ones are cut off. */
 export function pad<D extends DType>(
   x: Tensor<D>,
-  pads: readonly (readonly [number, number])[],
+  pads: readonly (readonly [number, number])[] | readonly number[],
   options: { value?: number | undefined } = {},
 ): Tensor<D> {
   checkTensor('pad', x)
   checkOptions('pad', options, ['value'])
-  if (!Array.isArray(pads) || pads.length !== x.rank || pads.some(p => !Array.isArray(p) || p.length !== 2))
-    throw new ShapeError('pad', `expected [before, after] for each of the ${x.rank} dims, got ${describe(pads)}`)
-  checkSizes('pad', pads.flat())
+  const all = padsOf(x, pads)
   const { value = 0 } = options
   if (typeof value !== 'number') throw new OptionError('pad', `value must be a number, got ${describe(value)}`)
-  return apply(padRule, [x], { pads: pads.map(([before, after]) => [before, after] as const), value })
+  const kept = all.some(([before, after]) => before < 0 || after < 0)
+    ? slice(x, ...all.map(([before, after], d): Range => [Math.max(0, -before), x.dims[d] + Math.min(0, after)]))
+    : x
+  return applyTo(padRule, [x], [kept], { pads: all.map(p => p.map(v => Math.max(0, v)) as [number, number]), value })
 }
 
 /** A result that is still a view of its input, as a copy. */
