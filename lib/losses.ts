@@ -130,7 +130,7 @@ export function bce(probability: Tensor, target: Tensor, options: LossOptions = 
 
 export interface BceWithLogitsOptions extends LossOptions {
   /** Weight of the positive class, broadcast to the target. Default: 1. */
-  posWeight?: Tensor | number | readonly number[] | undefined
+  posWeight?: Tensor | number | ArrayLike<number> | undefined
 }
 /** Binary cross-entropy of σ(x), computed from the logits x without overflow. */
 export function bceWithLogits(logits: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor {
@@ -152,7 +152,7 @@ export interface NllOptions extends LossOptions {
   /** Rows with this target count nothing. Default: −100. */
   ignoreIndex?: number | undefined
   /** A weight for each class: [classes]. */
-  weight?: Tensor | readonly number[] | undefined
+  weight?: Tensor | ArrayLike<number> | undefined
 }
 export interface CrossEntropyOptions extends NllOptions {
   /** Share of the target that is spread over all classes. Default: 0. Szegedy et al. (2016). */

@@ -4,18 +4,20 @@ import type { Into, Numeric } from '../promotion.js'
 import { type Slices, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { applyTo, cast, checkTensor, kernels, type Rule, rule } from './define.js'
-import { forSlices } from './loops.js'
+import { forSlices, plusOf } from './loops.js'
 import { flip } from './view.js'
 
 kernels({
-  cumsum: (x, y, outer, n, inner) =>
-    forSlices(outer, n, inner, at => {
+  cumsum: (x, y, outer, n, inner) => {
+    const plus = plusOf(y)
+    return forSlices(outer, n, inner, at => {
       let s = 0
       for (let k = 0; k < n; k++) {
-        s += x[at + k * inner]
+        s = plus(s, x[at + k * inner])
         y[at + k * inner] = s
       }
-    }),
+    })
+  },
 })
 
 const cumsumRule: Rule<Slices> = rule({

@@ -81,6 +81,11 @@ export function map3(
   })
 }
 
+/** Addition in the precision of `y`: int32 wraps at once, or long sums would leave the whole numbers of float64. */
+export function plusOf(y: Buf): (a: number, b: number) => number {
+  return y instanceof Int32Array ? (a, b) => (a + b) | 0 : (a, b) => a + b
+}
+
 /** How a reduction goes over the values of one output, in order. */
 interface Fold {
   start(o: number): void

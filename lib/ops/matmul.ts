@@ -17,14 +17,14 @@ const pieceOfWork = 65536
 
 kernels(
   {
-    // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64.
+    // C[m, n] = Σₖ A[m, k]·B[k, n], row by row of B, so that all reads run forward; sums are kept in float64, or wrap.
     *matmul(a, b, c) {
       const [m, k] = a.dims.slice(-2)
       const n = b.dims[b.dims.length - 1]
       const [aRow, aColumn] = a.strides.slice(-2)
       const [bRow, bColumn] = b.strides.slice(-2)
       const times = c instanceof Int32Array ? Math.imul : (x: number, y: number) => x * y
-      const row = new Float64Array(n)
+      const row = c instanceof Int32Array ? new Int32Array(n) : new Float64Array(n)
       let to = 0
       let work = 0
       if (c.length === 0) return

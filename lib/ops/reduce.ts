@@ -23,7 +23,7 @@ import {
   rule,
   type Saved,
 } from './define.js'
-import { forOutputs, forSlices } from './loops.js'
+import { forOutputs, forSlices, plusOf } from './loops.js'
 import { pad } from './movement.js'
 import { exp, log } from './unary.js'
 import { flip, reshape, slice } from './view.js'
@@ -148,13 +148,14 @@ function notEmpty(op: string, x: Tensor, p: Plan): void {
 kernels(
   {
     sum: (x, y, kept, divisor) => {
+      const plus = plusOf(y)
       let s = 0
       return forOutputs(x, kept, {
         start: () => {
           s = 0
         },
         visit: v => {
-          s += v
+          s = plus(s, v)
         },
         end: o => {
           y[o] = s / divisor

@@ -123,8 +123,12 @@ void crossEntropyGrad(Task& task, In<float> g, In<float> x, In<int32_t> target, 
 
 // −t·max(log p, −100) − (1 − t)·max(log(1 − p), −100)
 void bce(Task& task, StridedIn<float> p, StridedIn<float> target, Out<float> y) {
-  if (!probabilities(task, p, 0) || !probabilities(task, target, 1)) return;
-  elementwise(task, y, [](V p, V t) { return -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)); }, p, target);
+  bool bad = false; // where, is searched for only if there is any
+  elementwise(task, y, [&](V p, V t) {
+    if (::any((p < 0) | (p > 1) | (t < 0) | (t > 1))) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+    return -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100));
+  }, p, target);
+  if (bad && probabilities(task, p, 0)) probabilities(task, target, 1);
 }
 // g·(p − t) / max(p·(1 − p), 10⁻¹²)
 void bceGrad(Task& task, StridedIn<float> upstream, StridedIn<float> p, StridedIn<float> target, Out<float> dp) {

@@ -179,6 +179,8 @@ inline Plan matmuls() {
   add(1, 13, 641, 35, 0); // two blocks of K
   add(1, 30, 1300, 65, 3);
   add(1, 1, 50, 2100, 0); // two blocks of N
+  add(1, 5, 9000, 7, 2);  // so many that they are added in float64
+  add(33, 2, 9000, 3, 0);
   add(33, 8, 16, 8, 2);   // many small products, each on one thread
   return plan;
 }
@@ -193,6 +195,7 @@ inline Plan slices(int operands, double scale, bool sums = false) { // sums: ter
   for (Size n = 0; n < lengths; n++) add(2, n, 1), add(2, 3, n), add(n, 2, 1);
   for (const Size n : {1, 5, 17}) add(3, n, 7), add(0, n, 3), add(2, n, 0);
   add(37, 1000, 1);
+  add(3, 2500, 1); // several chains of a row
   add(3, 300, 70);
   add(40, 40, 40);
   return plan;
@@ -243,7 +246,13 @@ inline Plan crossEntropies(bool gradient) {
                       std::vector<double>{double(n), double(classes), 7, smoothing}, double(classes), 8);
   };
   for (Size c = 1; c < lengths; c++) add(c % 5 + 1, c, c % 3 ? 0 : 0.25);
-  add(0, 10, 0), add(300, 10, 0.1), add(64, 1000, 0);
+  add(0, 10, 0), add(300, 10, 0.1), add(64, 1000, 0), add(3, 2500, 0.1);
+  return plan;
+}
+
+inline Plan probabilities() {
+  Plan plan = elementwise(2, 0);
+  for (Planned& c : plan) c.operands[0].values = c.operands[1].values = Values::unit;
   return plan;
 }
 
@@ -297,6 +306,7 @@ inline const std::map<std::string, std::function<Plan()>>& plans() {
       {"normal", [] { return dense(1, {0.5, 2, 123456789012345, 987654321}); }},
       {"randint", [] { return dense(1, {-5, 1000, 123456789012345, 987654321}); }},
       {"dropout", [] { return dense(2, {0.3, 123456789012345, 987654321}); }},
+      {"bce", probabilities},
       {"crossEntropy", [] { return crossEntropies(false); }},
       {"crossEntropyGrad", [] { return crossEntropies(true); }},
       {"probe", [] { return dense(1, {7}); }},

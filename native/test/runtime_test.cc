@@ -163,7 +163,7 @@ void badValues() {
   CHECK(m.errorOf(1) == report.failures[0].error);
   CHECK(m.run(Rec(Row::argmax, f32).strided(0, 0, {3, 0}, {1, 1}).dense(3, 0, 3).number(1)).only() == Fault::contract); // of nothing
   m.run(alloc(5, 36)), m.upload(4, std::vector<int32_t>{7, 7, 7}); // all ignored, so that only the missing classes are wrong
-  CHECK(m.run(Rec(Row::crossEntropy, f32).dense(0, 0, 0).dense(4, 0, 3).dense(5, 0, 3).dense(5, 3, 3).dense(5, 6, 3).number(3).number(0).number(7).number(0)).only() == Fault::contract);
+  CHECK(m.run(Rec(Row::crossEntropy, f32).dense(0, 0, 0).dense(4, 0, 3).dense(0, 0, 0).dense(5, 0, 3).dense(5, 3, 3).dense(5, 6, 3).number(3).number(0).number(7).number(0)).only() == Fault::contract);
 }
 
 // Sizes whose product is zero although factors are huge: nothing to do, and nothing to overflow or count through.

@@ -144,6 +144,14 @@ export const cases: readonly Case[] = [
     { expect: 10 },
   ),
   of('sum', [values([2 ** 31 - 1, 1], 'int32')], { expect: -(2 ** 31), note: 'wraps' }),
+  of('sum', [], {
+    run: () =>
+      full([1], 2 ** 31 - 1, { dtype: 'int32' })
+        .expand([2 ** 23])
+        .sum(),
+    expect: -(2 ** 23),
+    note: 'wraps, a sum beyond 2⁵³',
+  }),
   of('sum', [truth([9])], { dtype: 'int32', note: 'counts' }),
   of('mean', [real([0])], { expect: NaN, noGradCheck: 'not finite' }),
   of('mean', [real([0, 2])], { args: [0], expect: [NaN, NaN], noGradCheck: 'not finite' }),
