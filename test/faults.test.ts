@@ -13,13 +13,14 @@ const setting = `
   const compile = options =>
     sequential([dense(1, { inputShape: [2] })], { device }).compile({ optimizer: 'sgd', loss: 'mse', ...options })
   const fit = (options = {}, compiled = {}) => compile(compiled).fit(x, y, { verbose: 0, ...options })
-  const module = forward => {
+  const module = (forward, train) => {
     class Net extends nn.Module {
       layer = new nn.Linear(2, 1, { device })
       forward(x) {
         return forward(this.layer.forward(x))
       }
     }
+    if (train) Net.prototype.train = train
     return new Model(new Net()).compile({ optimizer: 'sgd', loss: 'mse' })
   }
   const dataset = batch => new data.Loader({ length: 3, batch }, { batchSize: 1 })
@@ -43,6 +44,13 @@ const places: Record<string, (fn: string) => string> = {
   'layer in fit': fn => `module(() => ${fn}()).fit(x, y, { verbose: 0 })`,
   'layer in evaluate': fn => `module(() => ${fn}()).evaluate(x, y)`,
   'layer in predict': fn => `module(() => ${fn}()).predict(x)`,
+  'train() of a module': fn => `module(p => p, ${fn}).fit(x, y, { verbose: 0 })`,
+  'step() of an optimizer': fn => `(() => {
+    const model = compile()
+    class Mine extends gradus.optim.SGD { step() { return ${fn}() } }
+    return model.compile({ optimizer: new Mine(model.parameters(), { learningRate: 1 }), loss: 'mse' }).fit(x, y, { verbose: 0 })
+  })()`,
+  'build() of a layer': fn => `sequential([{ name: 'mine', build: () => ${fn}() }]).predict(x)`,
   output: fn => `fit({ verbose: 2, output: output(() => ${fn}()) })`,
   'output, live': fn => `fit({ verbose: 1, epochs: 3, output: terminal(() => ${fn}()) })`,
   'output that fails as training does': fn => `fit(

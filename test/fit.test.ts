@@ -165,6 +165,8 @@ describe.each(devices)('%s', device => {
     await expect(model.fit(x, y, { ...silent, signal })).rejects.toBe('no')
     await expect(model.evaluate(x, y, { signal })).rejects.toBe('no')
     await expect(model.predict(x, { signal })).rejects.toBe('no')
+    const foreign = { aborted: true, reason: 5, throwIfAborted: () => signal.throwIfAborted() }
+    await expect(model.predict(x, { signal: foreign })).rejects.toBe('no')
     expect(await values(net)).toEqual(before)
   })
   test('the history of a fit that failed is that of the epochs before', async () => {

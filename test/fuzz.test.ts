@@ -47,6 +47,8 @@ const calls: Record<string, (v: Any) => unknown> = {
   sequential: v => sequential(v),
   'options of sequential': v => sequential([dense(1)], v),
   'layers of sequential': v => sequential(dense(1), v),
+  'build gives': v => sequential([{ name: 'mine', inputShape: [2], build: () => v }]),
+  'build gives modules': v => sequential([{ name: 'mine', inputShape: [2], build: () => ({ modules: v, output: v }) }]),
   dense: v => dense(v),
   'options of dense': v => dense(1, v),
   'activation of dense': v => dense(1, { activation: v }),

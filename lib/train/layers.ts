@@ -6,6 +6,7 @@ import { checkCount, Module } from '../nn/module.js'
 import type { Generator } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import { checkShape, format, type Shape, sameShape, sizeOf } from '../shape.js'
+import { atOnce } from './given.js'
 import { type ActivationName, activationNamed } from './names.js'
 
 /** What building a layer may use. */
@@ -133,7 +134,11 @@ export function buildLayers(specs: readonly LayerSpec[], input: Shape, context: 
   return specs.flatMap(spec => {
     if (spec.inputShape && !sameShape(spec.inputShape, shape))
       throw new ShapeError(spec.name, `expected samples of shape ${format(spec.inputShape)}, got ${format(shape)}`)
-    const { modules, output } = spec.build(shape, context)
+    const { modules, output } = Object(atOnce(spec.name, 'build()', spec.build(shape, context))) as Partial<
+      ReturnType<LayerSpec['build']>
+    >
+    if (!Array.isArray(modules) || !modules.every(m => m instanceof Module) || !Array.isArray(output))
+      throw new OptionError(spec.name, 'build() must give { modules, output }, its modules and the shape of a sample')
     shape = output
     return modules
   })

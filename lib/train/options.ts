@@ -63,8 +63,10 @@ export function checkCompileOptions(options: CompileOptions): void {
     if (options[name] === undefined) throw new OptionError('compile', `${name} is missing`, example)
 }
 
+/** By what it can do: test environments have classes of their own. */
 function checkSignal(op: string, signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
+  const { aborted, throwIfAborted } = Object(signal) as Partial<Signal>
+  if (signal !== undefined && (typeof aborted !== 'boolean' || typeof throwIfAborted !== 'function'))
     throw new OptionError(
       op,
       `signal must be an AbortSignal, got ${describe(signal)}`,

@@ -4,7 +4,7 @@ import type { Device } from '../runtime/device.js'
 import { streamOf } from '../runtime/device.js'
 import type { Stream } from '../runtime/stream.js'
 import type { Tensor } from '../tensor.js'
-import { checkOutput } from './given.js'
+import { atOnce, checkOutput } from './given.js'
 
 /**
  * One run of training, evaluation or prediction. Its steps are synchronous functions: within one the module is in the
@@ -27,7 +27,7 @@ export class Run {
     this.stream = streamOf(device)
     const modules = [...module.namedModules().values()]
     const before = modules.map(m => m.training)
-    module.train(training) // which a module may have its own idea of
+    atOnce(op, `train() of ${module.constructor.name}`, module.train(training)) // which may be the user's
     this.modes = modules.map(m => [m, m.training] as const)
     modules.forEach((m, i) => {
       m.training = before[i]

@@ -4,6 +4,7 @@ import { Loader } from '../data/loader.js'
 import type { AnyOptimizer } from '../optim/optimizer.js'
 import { noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
+import { atOnce } from './given.js'
 import { RunningMeans } from './means.js'
 import type { Measures } from './measures.js'
 import type { Signal } from './options.js'
@@ -19,7 +20,7 @@ export function trainStep(run: Run, measures: Measures, optimizer: AnyOptimizer,
       const loss = measures.lossOf(prediction, y)
       const values = [loss.detach(), ...measures.metricsOf(prediction.detach(), y)]
       loss.backward()
-      optimizer.step()
+      atOnce('fit', 'step() of the optimizer', optimizer.step()) // which may be the user's
       return values
     }),
   )
