@@ -99,28 +99,28 @@ const concatRule: Rule<Along> = rule({
   grad: (g, _, { axis, sizes }) => split(g, sizes, axis),
 })
 
-/** Tensors one after the other along an axis; the other sizes must be equal. */
+/** Tensors one after the other along an axis; the other sizes must be equal. Beside others, [0] is nothing. */
 export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Known<D, Highest<D>>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
   tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
-  const a = dimOf('concat', axis, tensors[0].rank)
-  const { dims } = tensors[0] as Tensor
-  for (const x of tensors as readonly Tensor[])
+  // As in PyTorch, so that a list may start with zeros([0]).
+  const some = (tensors as readonly Tensor[]).some(x => x.rank !== 1)
+  const parts: readonly Tensor[] = some ? tensors.filter((x: Tensor) => x.rank !== 1 || x.size > 0) : tensors
+  const { dims } = parts[0] as Tensor
+  const a = dimOf('concat', axis, dims.length)
+  for (const x of parts)
     if (x.rank !== dims.length || x.dims.some((dim, d) => d !== a && dim !== dims[d]))
       throw new ShapeError(
         'concat',
         `shapes must be equal except along axis ${a}, got ${format(dims)} and ${format(x.dims)}`,
       )
-  const inputs = common('concat', tensors)
-  const p = { axis: a, sizes: inputs.map(x => x.dims[a]) }
-  return apply(concatRule, inputs, p)
-}
-
-/** Brings tensors to one dtype. */
-function common(op: string, tensors: readonly Tensor[]): Tensor[] {
-  const dtype = tensors.reduce<DType>((d, x) => promote(d, x.dtype), tensors[0].dtype)
-  return tensors.map(x => convert(checkTensor(op, x), dtype))
+  const dtype = (tensors as readonly Tensor[]).reduce<DType>((d, x) => promote(d, x.dtype), 'bool')
+  const p = { axis: a, sizes: parts.map(x => x.dims[a]) }
+  const inputs = parts.map(x => convert(x, dtype))
+  const y = apply(concatRule, inputs, p)
+  inputs.forEach((x, i) => x !== parts[i] && x.dispose())
+  return y
 }
 
 /** Tensors of one shape as slices of a new dim before `axis`. */

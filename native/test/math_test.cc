@@ -94,7 +94,7 @@ struct Unary {
 
 double sigmoidExact(double x) { return 1 / (1 + std::exp(-x)); }
 double softplusExact(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
-double signExact(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+double signExact(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 double squareRoot(double x) { return std::sqrt(x); }
 // In ties to even, as the current rounding mode.
 double nearest(double x) { return std::nearbyint(x); }

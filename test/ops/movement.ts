@@ -48,6 +48,7 @@ export const cases: readonly Case[] = [
     shape: [0, 5],
     note: 'nothing beside nothing',
   }),
+  of('concat', [real([0]), real([2, 3])], { run: (...x) => concat(x), shape: [2, 3], note: 'starting with nothing' }),
   of('concat', [], { run: () => concat([]), throws: /^concat: expected a list of at least one tensor/ }),
   of('stack', [real([2, 3]), real([2, 3])], { run: (...x) => stack(x, 1), shape: [2, 2, 3] }),
   of('stack', [real([2]), real([3])], {
