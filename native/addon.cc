@@ -321,7 +321,7 @@ class WatchWrap {
   // add(object, handle)
   napi_value add(const Call& call) {
     napi_ref reference;
-    watched.reserve(watched.size() + 1);
+    if (watched.size() == watched.capacity()) watched.reserve(std::max<size_t>(64, 2 * watched.size()));
     if (call.is(0, napi_object) && napi_create_reference(env, call.values[0], 0, &reference) == napi_ok)
       watched.emplace_back(call.number(1), reference);
     return nullptr;
