@@ -83,8 +83,7 @@ const inside = (d: Tensor, { limit, slope }: Robust): Tensor => (limit === slope
 function robust(d: Tensor, p: Robust): Tensor {
   const y = noGrad(() => {
     const size = abs(d)
-    const line = mul(sub(size, p.limit / 2), p.slope)
-    return where(less(size, p.limit), mul(mul(d, 0.5), inside(d, p)), line)
+    return where(less(size, p.limit), mul(mul(d, 0.5), inside(d, p)), mul(sub(size, p.limit / 2), p.slope))
   })
   record(robustGradient, [d], y, p)
   return y
@@ -195,8 +194,9 @@ function rowsOf(op: string, x: Tensor): { rows: Tensor; shape: readonly number[]
   }
 }
 
-function targetRows(op: string, target: Tensor, shape: readonly number[]): Tensor {
+function targetRows(op: string, target: Tensor, shape: readonly number[], ignoreIndex: number): Tensor {
   checkIndex(op, target)
+  checkNumber(op, 'ignoreIndex', ignoreIndex, Number.isInteger, 'a whole number')
   if (!sameShape(target.shape, shape))
     throw new ShapeError(op, `targets must have the shape ${format(shape)}, got ${format(target.shape)}`)
   return reshape(target, [-1])
@@ -225,11 +225,6 @@ function rowWeights(target: Tensor, weight: Tensor | undefined, ignoreIndex: num
 }
 
 const nllRule = { ...gatherRule, name: 'nll' }
-
-function checkIgnored(op: string, ignoreIndex: unknown): void {
-  checkNumber(op, 'ignoreIndex', ignoreIndex, Number.isInteger, 'a whole number')
-}
-
 /**
  * −log p[t], from log-probabilities with classes on axis 1.
  *
@@ -239,10 +234,9 @@ export function nll(logProbabilities: Tensor, target: Tensor, options: NllOption
   checkOptions('nll', options, ['reduction', 'ignoreIndex', 'weight'])
   checkTensor('nll', logProbabilities, 'log-probabilities')
   const { ignoreIndex = -100 } = options
-  checkIgnored('nll', ignoreIndex)
   const { rows, shape } = rowsOf('nll', logProbabilities)
   const weight = classWeights('nll', options.weight, rows, rows.dims[1])
-  const t = targetRows('nll', target, shape)
+  const t = targetRows('nll', target, shape, ignoreIndex)
   const ignored = equal(t, ignoreIndex)
   const picked = squeeze(gatherAs(nllRule, cast(rows, floatOf(rows.dtype)), unsqueeze(where(ignored, 0, t), 1), 1), 1)
   const weighted = weight ? mul(picked, rowWeights(t, weight, ignoreIndex, picked.dtype)) : picked
@@ -263,7 +257,6 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   checkTensor('crossEntropy', logits, 'logits')
   checkTensor('crossEntropy', target, 'target')
   const { ignoreIndex = -100, labelSmoothing = 0 } = options
-  checkIgnored('crossEntropy', ignoreIndex)
   checkNumber('crossEntropy', 'labelSmoothing', labelSmoothing, v => v >= 0 && v <= 1, 'from 0 to 1')
   const { rows, shape } = rowsOf('crossEntropy', logits)
   const weight = classWeights('crossEntropy', options.weight, rows, rows.dims[1])
@@ -276,7 +269,7 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
       )
     return fromProbabilities(logits, rows, shape, target, labelSmoothing, weight, options)
   }
-  const t = targetRows('crossEntropy', target, shape)
+  const t = targetRows('crossEntropy', target, shape, ignoreIndex)
   const losses = crossEntropyRows(rows, t, ignoreIndex, labelSmoothing, weight)
   return finished('crossEntropy', losses, t, weight, ignoreIndex, shape, options)
 }

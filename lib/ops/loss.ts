@@ -33,7 +33,7 @@ function checkTargets(target: Buf, classes: number, ignoreIndex: number): void {
 function shares(weight: Buf, classes: number, smoothing: number) {
   const off = smoothing / classes
   const of = (c: number): number => (weight.length ? weight[c] : 1)
-  const total = weight.length ? Array.from(weight).reduce((s, w) => s + w, 0) : classes
+  const total = Array.from(weight).reduce((s, w) => s + w, 0)
   return {
     off,
     of,
@@ -42,12 +42,12 @@ function shares(weight: Buf, classes: number, smoothing: number) {
   }
 }
 
-function checkProbabilities({ data, offset, dims, strides }: Strided, operand: number): void {
-  const { offsets, next } = walk([{ data, offset, dims, strides }], dims.length)
-  if (dims.includes(0)) return
+function checkProbabilities(x: Strided, operand: number): void {
+  const { offsets, next } = walk([x], x.dims.length)
+  if (x.dims.includes(0)) return
   let position = 0
   do {
-    const p = data[offsets[0]]
+    const p = x.data[offsets[0]]
     if (p < 0 || p > 1) throw new ProbabilityFault(p, position, operand)
     position++
   } while (next())
@@ -187,7 +187,6 @@ export function crossEntropyRows(
 
 /** max(p·(1 − p), 1e−12) */
 const spreadOf = (p: Tensor): Tensor => clamp(mul(p, sub(1, p)), 1e-12)
-
 const bceGradRule: Rule<null> = rule({
   name: 'bceGrad',
   strided: true,
