@@ -1,4 +1,4 @@
-import type { AnyArray } from './any-array.js'
+import type { AnyArray } from './anyArray.js'
 import { DTypeError, describe, didYouMean } from './errors.js'
 
 /** Element types. Promotion: bool < int32 < float32 < float64. */

@@ -57,7 +57,7 @@ Tensor.prototype.stack = function (others, axis) {
   return stack([this, ...[others].flat()], axis)
 }
 
-export type { AnyArray } from './any-array.js'
+export type { AnyArray } from './anyArray.js'
 export { type BackwardOptions, backward, type GradOptions, grad, gradients, valueAndGrad } from './autograd/backward.js'
 export { checkpoint } from './autograd/checkpoint.js'
 export { type CustomGradient, customGrad } from './autograd/custom.js'

@@ -30,7 +30,7 @@ export const make = <D extends DType = 'float32'>(dtype?: D, device?: Device) =>
 export const parameter = new nn.Parameter(origin)
 export const loss = (p: Tensor, t: Tensor) => losses.mse(p, t)
 /** Every operation as a method. */
-const { edge, ...methods } = origin
+const { toJSON, ...methods } = origin
 
 export { methods }
 export class Head extends nn.Module {
