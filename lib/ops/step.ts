@@ -84,18 +84,27 @@ export function sgdStep(w: Tensor, g: Tensor, velocity: Tensor, time: Tensor, n:
 
 export interface AdamNumbers {
   readonly learningRate: number
-  readonly beta1: number
-  readonly beta2: number
+  readonly betas: readonly [number, number]
   readonly epsilon: number
   readonly weightDecay: number
-  /** Decay acts on the weight itself, not through the moments: AdamW. */
-  readonly decoupled: boolean
   /** ε is added to √v before its bias is corrected, as Keras does. */
   readonly rawEpsilon: boolean
 }
 
-/** @internal One step of Adam; with AMSGrad if the peak is as long as the weight. */
-export function adamStep(w: Tensor, g: Tensor, m: Tensor, v: Tensor, peak: Tensor, time: Tensor, n: AdamNumbers): void {
+/**
+ * @internal One step of Adam; with AMSGrad if the peak is as long as the weight. `decoupled`: decay acts on the weight
+ * itself, not through the moments, as in AdamW.
+ */
+export function adamStep(
+  w: Tensor,
+  g: Tensor,
+  m: Tensor,
+  v: Tensor,
+  peak: Tensor,
+  time: Tensor,
+  n: AdamNumbers,
+  decoupled: boolean,
+): void {
   w.storage.stream.k.adamStep(
     w,
     g,
@@ -104,11 +113,11 @@ export function adamStep(w: Tensor, g: Tensor, m: Tensor, v: Tensor, peak: Tenso
     peak,
     time,
     n.learningRate,
-    n.beta1,
-    n.beta2,
+    n.betas[0],
+    n.betas[1],
     n.epsilon,
     n.weightDecay,
-    Number(n.decoupled),
+    Number(decoupled),
     Number(n.rawEpsilon),
   )
   w.storage.written('adamStep')

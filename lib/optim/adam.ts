@@ -58,8 +58,7 @@ export class Adam extends Optimizer<AdamOptions> {
     peak: ({ amsgrad }: AdamOptions): boolean => amsgrad,
   }
   protected override update(p: Tensor, g: Tensor, { m, v, peak, time }: State, options: AdamOptions): void {
-    const [beta1, beta2] = options.betas
-    adamStep(p, g, m, v, peak, time, { ...options, beta1, beta2, decoupled: this.decoupled })
+    adamStep(p, g, m, v, peak, time, options, this.decoupled)
   }
 }
 

@@ -3,7 +3,7 @@ import { zeros } from '../creation.js'
 import { checkOptions, describe, FormatError, OptionError, StateError } from '../errors.js'
 import { answer } from '../nn/familiar.js'
 import { replaced } from '../nn/parameter.js'
-import { assign_ } from '../ops/movement.js'
+import { assign_, contiguous } from '../ops/movement.js'
 import { probeStack } from '../runtime/stack.js'
 import { keep, noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
@@ -99,7 +99,7 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   /** Forgets all gradients. Call it before each backward, or gradients add up. */
   zeroGrad(): void {
-    for (const p of this.parameters()) leafOf(p)?.replace(null)
+    for (const { parameters } of this.groups) for (const p of parameters) leafOf(p)?.replace(null)
   }
 
   /**
@@ -115,7 +115,11 @@ export abstract class Optimizer<O extends { learningRate: number }> {
         const work = this.work()
         if (work.length === 0) return
         const { stream } = work[0].p.storage
-        const operands = work.flatMap(({ p, g, dense, state }) => [p, g, dense, ...Object.values(state)])
+        const operands: Tensor[] = []
+        for (const { p, g, dense, state } of work) {
+          operands.push(p, g, dense)
+          for (const name in state) operands.push(state[name])
+        }
         const step = stream.effects(this.name, operands, () => {
           for (const { p, g, dense, state, options } of work) {
             this.update(dense, g, state, options)
@@ -129,21 +133,21 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   /** The parameters that have a gradient, with all that their update needs. */
   private work(): Work<O>[] {
-    const ready = this.groups.flatMap(({ parameters, options }) =>
-      parameters.flatMap(p => {
+    const ready: { p: Tensor; gradient: Tensor; options: O }[] = []
+    for (const { parameters, options } of this.groups)
+      for (const p of parameters) {
         const gradient = leafOf(p)?.gradient
-        if (!gradient && replaced.has(p)) this.refuseReplaced(p)
-        return gradient ? [{ p, gradient, options }] : []
-      }),
-    )
+        if (gradient) ready.push({ p, gradient, options })
+        else if (replaced.has(p)) this.refuseReplaced(p)
+      }
     if (ready.length === 0) return []
     const { stream } = ready[0].p.storage
     stream.checkFailures()
     this.trials.settle(stream)
     return ready.map(({ p, gradient, options }) => ({
       p,
-      g: gradient.contiguous(),
-      dense: p.contiguous(),
+      g: contiguous(gradient),
+      dense: contiguous(p),
       state: this.stateOf(p, options),
       options,
     }))

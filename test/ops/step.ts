@@ -18,20 +18,23 @@ function sgd(w0: Tensor, g: Tensor, more: Partial<SgdNumbers>): Tensor {
 }
 
 /** Three steps of Adam: weight, both moments and the peak. */
-function adam(w0: Tensor, g: Tensor, more: Partial<AdamNumbers> = {}, amsgrad = false): Tensor {
+function adam(
+  w0: Tensor,
+  g: Tensor,
+  { decoupled = false, ...more }: Partial<AdamNumbers> & { decoupled?: boolean } = {},
+  amsgrad = false,
+): Tensor {
   return noGrad(() => {
     const numbers = {
       learningRate: 0.1,
-      beta1: 0.9,
-      beta2: 0.999,
+      betas: [0.9, 0.999] as const,
       epsilon: 1e-8,
       weightDecay: 0,
-      decoupled: false,
       rawEpsilon: false,
       ...more,
     }
     const [w, m, v, peak, time] = [w0.detach().clone(), like(w0), like(w0), like(w0, amsgrad ? w0.size : 0), clock(w0)]
-    for (let i = 0; i < 3; i++) adamStep(w, i === 1 ? g.mul(0.1) : g, m, v, peak, time, numbers)
+    for (let i = 0; i < 3; i++) adamStep(w, i === 1 ? g.mul(0.1) : g, m, v, peak, time, numbers, decoupled)
     return concat([w, m, v, peak])
   })
 }

@@ -76,13 +76,11 @@ export const loss: readonly Case[] = [
 const sgd = { learningRate: 1e-6, momentum: 0.9, dampening: 0, weightDecay: 0, nesterov: false }
 const adam = {
   learningRate: 1e-6,
-  beta1: 0.9,
-  beta2: 0.999,
+  betas: [0.9, 0.999],
   epsilon: 1e-8,
   weightDecay: 0,
-  decoupled: false,
   rawEpsilon: false,
-}
+} as const
 const timeOf = (i: Inputs): Tensor => i.hold<Tensor>(zeros([1], { device: i.device, dtype: 'int32' }))
 
 function steps(n: number): Case[] {
@@ -102,7 +100,7 @@ function steps(n: number): Case[] {
       work: moves(n, n, n, n, n, n, n),
       prepare: i => {
         const [w, g, m, v, peak, time] = [i.normal(n), i.normal(n), i.zeros(n), i.zeros(n), i.zeros(0), timeOf(i)]
-        return () => adamStep(w, g, m, v, peak, time, adam)
+        return () => adamStep(w, g, m, v, peak, time, adam, false)
       },
     },
   ]
