@@ -47,6 +47,15 @@ export function* forRows(views: readonly Strided[], row: (offsets: readonly numb
   } while (next())
 }
 
+/** The same in one go. */
+function eachRow(views: readonly Strided[], row: (offsets: readonly number[], n: number) => void): void {
+  const { dims } = views[0]
+  if (dims.includes(0)) return
+  const { offsets, next } = walk(views, Math.max(dims.length - 1, 0))
+  do row(offsets, dims.at(-1) ?? 1)
+  while (next())
+}
+
 /** y[i] = f(x[i]) */
 export function map1(x: Strided, y: Buf, f: (x: number) => number): Pieces {
   const step = lastStride(x)
@@ -102,13 +111,16 @@ export function* forOutputs(x: Strided, kept: number, { start, visit, end }: Fol
   const step = strides.at(-1) ?? 0
   const size = dims.reduce((n, dim) => n * dim, 1)
   const { offsets, next } = walk([outer], kept)
+  const row = ([from]: readonly number[], n: number): void => {
+    for (let j = 0; j < n; j++) visit(x.data[from + j * step])
+  }
   let left = piece
   let o = 0
   do {
     start(o)
-    yield* forRows([{ data: x.data, offset: offsets[0], dims, strides }], ([from], n) => {
-      for (let j = 0; j < n; j++) visit(x.data[from + j * step])
-    })
+    const values = [{ data: x.data, offset: offsets[0], dims, strides }]
+    if (size <= piece) eachRow(values, row)
+    else yield* forRows(values, row)
     end?.(o++)
     left -= size + 1
     if (left > 0) continue
