@@ -19,7 +19,7 @@ export function headline(t: Tensor, ...states: string[]): string {
   return `Tensor(${[`${format(t.dims)} ${t.dtype}`, t.device, ...state].join(', ')})`
 }
 
-/** The headline, and below it the values, if they are known: printing neither waits for work nor starts it. */
+/** The headline, and below it the values, unless work is under way: printing neither waits for it nor starts it. */
 export function printed(t: Tensor, nested: boolean): string {
   if (t.isDisposed) return headline(t)
   const cut = t.dims.map(n => t.size > threshold && n > 2 * edge)

@@ -7,7 +7,6 @@ import type { Executor } from './executor.js'
 import { Failures, failureError } from './failure.js'
 import { Heap } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
-import { computes, uploadOf } from './pending.js'
 import type { Row } from './row.js'
 import { sourceOf, sourceText } from './source.js'
 import { probeStack } from './stack.js'
@@ -377,11 +376,12 @@ export class Stream {
   }
 
   /**
-   * The elements at some places of a storage, if they are known: nothing runs, and nothing that waits would change them.
-   * Starts no work; failures wait for a read.
+   * The elements at some places of a storage, unless something is computed or waits to be: of what waits, only uploads and
+   * the like are run. Failures wait for a read.
    */
   peek(storage: Storage, places: readonly (readonly [from: number, count: number])[]): Buf | 'pending' | 'failed' {
-    if (this.closed || this.executor.inFlight() > 0 || !this.isThere(storage)) return 'pending'
+    if (this.closed || this.executor.inFlight() > 0 || this.computes()) return 'pending'
+    this.runNow()
     const { bytes } = dtypes[storage.dtype]
     const target = newArray(
       storage.dtype,
@@ -411,20 +411,11 @@ export class Stream {
     return failed ? 'failed' : target
   }
 
-  /** Does a storage have its values already, whatever waits to be computed? Uploads that wait are run. */
-  private isThere(storage: Storage): boolean {
-    const { words } = this
-    if (!computes(words, this.length)) {
-      this.runNow()
-      return true
-    }
-    const at = uploadOf(storage, words, this.length)
-    if (at === undefined || at < 0) return at !== undefined
-    const end = at + words[at]
-    this.executor.run(words.slice(at, end), end - at, this.slots)
-    words.copyWithin(at, end, this.length)
-    this.length -= end - at
-    return true
+  /** Is anything computed by what waits? */
+  private computes(): boolean {
+    const { words, length } = this
+    for (let at = 0; at < length; at += words[at]) if (words[at + 1] > commands.step) return true
+    return false
   }
 
   /** Resolves when everything issued before has run; `nothing`: failures wait for somebody else. */
