@@ -42,6 +42,8 @@ export class Heap {
   /** Bytes that may be held here, as far as was known at the last report; and what was reported. */
   private ceiling = 0
   private reported = 0
+  /** The most that was held since nothing was queued: what is queued may come to hold so much. */
+  private crest = 0
   private swept = 0
   /** Storages that are watched since the last sweep: also those freed meanwhile, until a sweep lets go of them. */
   private added = 0
@@ -84,7 +86,8 @@ export class Heap {
     const { stream } = this
     const bytes = data.byteLength
     this.ensure(op, bytes)
-    stream.makeWay(bytes)
+    // The copy is there from now on, beside all that the queue holds before its turn comes.
+    if (stream.makeWay(bytes, this.ceiling - this.crest)) this.crest = this.bytes
     const at = stream.begin(commands.upload, op)
     const storage = this.next(op, dtype, data.length)
     stream.words[at] = storage.handle
@@ -111,6 +114,7 @@ export class Heap {
     this.sources[slot] = stream.words[stream.length + 3] % userUnit
     this.bytes += bytes
     this.tensors++
+    if (this.bytes > this.crest) this.crest = this.bytes
     if (this.bytes > this.peak) this.peak = this.bytes
     storage.young = this.young.length
     this.young[storage.young] = storage

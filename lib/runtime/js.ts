@@ -2,6 +2,7 @@ import { type Buf, type DType, dtypes } from '../dtype.js'
 import { type Executor, events } from './executor.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
+import { probeStack } from './stack.js'
 
 /** A strided operand of a JS kernel. `offset` is where index (0, 0, …) is in `data`. */
 export interface Strided<B extends Buf = Buf> {
@@ -91,7 +92,10 @@ class Fault extends Error {
 /** Milliseconds that awaited work runs before other events get a turn. */
 const turn = 4
 
-/** Runs records on the JavaScript thread, with the same order, checks and failures as the native interpreter. */
+/**
+ * Runs records on the JavaScript thread, with the same order, checks and failures as the native interpreter. Whoever makes it
+ * go on has room on his stack: a kernel that is cut short cannot go on, and what it changes in place would change twice.
+ */
 export class JsExecutor implements Executor {
   private readonly kernels: JsKernels
   private readonly table = new Map<number, Held>()
@@ -168,6 +172,7 @@ export class JsExecutor implements Executor {
   run(words: Float64Array, count: number, slots: Float64Array): void {
     if (count > 0) this.submit(words, count, slots, 0)
     try {
+      probeStack()
       while (this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error // else the stack is full: the rest is done later, it was submitted
@@ -189,6 +194,7 @@ export class JsExecutor implements Executor {
   }
 
   waitBelow(bytes: number): void {
+    probeStack()
     while (this.bytes > bytes && this.queue.length > 0) this.advance(Number.POSITIVE_INFINITY)
   }
 
@@ -280,7 +286,7 @@ export class JsExecutor implements Executor {
     try {
       while (pieces && !pieces.next().done) if (performance.now() >= end) return false
     } catch (e) {
-      this.running = undefined // its pieces have ended; should the stack be full, the record runs again
+      this.running = undefined // its pieces have ended
       this.fail(running, words, e)
     }
     if (running.poison) for (const held of running.written) held.poison ||= running.poison

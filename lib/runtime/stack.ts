@@ -1,4 +1,4 @@
-/** More frames than issuing a command takes. */
+/** More frames than issuing a command takes, or a piece of a JS kernel. */
 const frames = 200
 
 /**

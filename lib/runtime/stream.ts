@@ -263,12 +263,20 @@ export class Stream {
     return id
   }
 
-  /** Waits until an upload does not make the queue too long. */
-  makeWay(bytes: number): void {
+  /** Waits until an upload does not make the queue too long; where there is no room for both, until all has run: true. */
+  makeWay(bytes: number, room: number): boolean {
     const queued = this.executor.queued()
-    if (queued < queueLimit / 2 || queued + bytes <= queueLimit) return
-    this.handOver()
-    this.block()
+    if (queued + bytes > room) {
+      this.handOver()
+      this.executor.waitBelow(0)
+      this.drain()
+      return true
+    }
+    if (queued >= queueLimit / 2 && queued + bytes > queueLimit) {
+      this.handOver()
+      this.block()
+    }
+    return false
   }
 
   // ---- running -------------------------------------------------------------------------------------------------------

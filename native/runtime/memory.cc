@@ -27,7 +27,7 @@ constexpr int64_t zone = 64;            // bytes of red zone on each side
 constexpr unsigned char zoneByte = 0xA5, freshByte = 0xFF; // 0xFF…: NaN as float32 and float64, −1 as int32
 constexpr int64_t idleLimit = int64_t(256) << 20;
 constexpr int64_t hugePage = int64_t(2) << 20;
-constexpr int64_t mappedBytes = int64_t(1) << 20;
+constexpr int64_t mappedBytes = int64_t(1) << 18;
 
 // Classes: steps of 64 bytes up to 1 KiB, then four steps for each power of two: at most 25 % are wasted.
 constexpr int smallClasses = 16, classCount = smallClasses + 4 * 44;
@@ -129,10 +129,15 @@ void release(Pool& p, int64_t wanted) {
 
 int64_t limitOfAll(const Pool& p) { return std::max({p.limits[0].load(), p.limits[1].load(), p.machine.load()}); }
 
-// How far a new block would exceed the limit. Under the lock.
-int64_t excess(const Pool& p, int64_t size) { return p.live + p.idle + p.held[1].load() + size - limitOfAll(p); }
+// How far so many bytes more would exceed the limit. Under the lock. Live bytes are what was asked for, as heaps count them,
+// not what the class has: a heap that finds room must not be refused here.
+int64_t excess(const Pool& p, int64_t bytes) { return p.live + p.idle + p.held[1].load() + bytes - limitOfAll(p); }
 
-void* takeClass(Pool& p, int c) {
+// What heaps do not see may exceed the limit by so much: tensors may fill it, and then a product still needs its scratch memory.
+int64_t unseen(const Pool& p) { return limitOfAll(p) / 8; }
+
+void* takeBlock(Pool& p, int64_t bytes) {
+  const int c = classOf(bytes);
   const int64_t size = sizeOfClass(c);
   int64_t over = 0;
   {
@@ -140,16 +145,16 @@ void* takeClass(Pool& p, int c) {
     if (Free* block = p.free[c]) {
       p.free[c] = block->next;
       p.idle -= size;
-      p.live += size;
+      p.live += bytes;
       return block;
     }
-    over = excess(p, size);
+    over = excess(p, bytes);
   }
   release(p, over);
   {
     std::lock_guard<std::mutex> hold(p.lock);
-    if (excess(p, size) > 0) return nullptr;
-    p.live += size;
+    if (excess(p, bytes) > unseen(p)) return nullptr;
+    p.live += bytes;
   }
   void* block = fromSystem(size);
   if (!block) {
@@ -158,7 +163,7 @@ void* takeClass(Pool& p, int c) {
   }
   if (!block) {
     std::lock_guard<std::mutex> hold(p.lock);
-    p.live -= size;
+    p.live -= bytes;
   }
   return block;
 }
@@ -169,8 +174,8 @@ void* take(int64_t bytes) noexcept {
   Pool& p = pool();
   if (p.refuse.load(std::memory_order_relaxed) > 0 && p.refuse.fetch_sub(1) == 1) return nullptr;
   if (bytes < 0 || bytes > (int64_t(1) << 52)) return nullptr;
-  if (!p.check) return takeClass(p, classOf(bytes));
-  auto* block = static_cast<unsigned char*>(takeClass(p, classOf(bytes + 2 * zone)));
+  if (!p.check) return takeBlock(p, bytes);
+  auto* block = static_cast<unsigned char*>(takeBlock(p, bytes + 2 * zone));
   if (!block) return nullptr;
   std::memset(block, zoneByte, size_t(zone));
   std::memset(block + zone, freshByte, size_t(bytes));
@@ -188,10 +193,10 @@ void give(void* block, int64_t bytes) noexcept {
   const int c = classOf(bytes);
   {
     std::lock_guard<std::mutex> hold(p.lock);
-    p.live -= sizeOfClass(c);
+    p.live -= bytes;
     // Near the limit blocks are given back: what is kept for one size is in the way of another.
     const bool roomy = excess(p, 0) <= -(limitOfAll(p) / 8);
-    if (!GRADUS_PASS_THROUGH && roomy && p.idle + sizeOfClass(c) <= idleLimit) {
+    if (!GRADUS_PASS_THROUGH && roomy && p.idle + sizeOfClass(c) <= std::min(idleLimit, limitOfAll(p) / 4)) {
       auto* node = static_cast<Free*>(block);
       node->next = p.free[c];
       p.free[c] = node;
