@@ -51,7 +51,7 @@ function moment(
 const varianceGradient: Gradient<Spread> = rule({
   name: 'variance',
   saves: { inputs: [0] },
-  grad: (g, { inputs: [x] }, p) => [mul(reshape(g, p.kept), div(mul(distances(x, p), 2), p.divisor))],
+  grad: (g, { inputs: [x] }, p) => [mul(reshape(g, p.kept), div(distances(x, p), p.divisor / 2))],
 })
 
 /** The mean squared distance from the mean over `axes`, in two passes, so that nothing cancels. */

@@ -9,7 +9,7 @@ import { noGrad } from '../scope.js'
 import { axesOf, coalesce, format, type Shape, type Slices, sizeOf, slicesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { add, div, mul, sub } from './binary.js'
-import { equal, isFinite, isNaN, logicalOr, where } from './compare.js'
+import { equal, isNaN, logicalOr, where } from './compare.js'
 import {
   apply,
   applyTo,
@@ -25,7 +25,7 @@ import {
 } from './define.js'
 import { forOutputs, forSlices, plusOf } from './loops.js'
 import { pad } from './movement.js'
-import { exp, log } from './unary.js'
+import { clamp, exp, log } from './unary.js'
 import { flip, reshape, slice } from './view.js'
 
 /** One axis, several, or all of them (undefined or null). Negative ones count from the end. */
@@ -418,6 +418,8 @@ export const argmin: ArgReduce = along(argminRule)
 
 // ---- compositions ----------------------------------------------------------------------------------------------------
 
+const largest = (dtype: DType): number => (dtype === 'float64' ? Number.MAX_VALUE : (2 - 2 ** -23) * 2 ** 127)
+
 /** log Σ exp x over `axes`, without overflow. */
 export function logSumExp<D extends DType>(
   x: Tensor<D>,
@@ -428,8 +430,8 @@ export function logSumExp(x: Tensor, axes?: Axes | KeepDims, options?: KeepDims)
   const p = plan('logSumExp', x, axes, options)
   const y = cast(x, floatOf(x.dtype))
   if (p.axes.some(d => x.dims[d] === 0)) return log(sum(exp(y), axes, options)) // −∞: there is no largest value
-  const top = max(y, p.axes, { keepDims: true }).detach()
-  const shift = where(isFinite(top), top, 0)
+  // A finite one: ∞ − ∞ would be NaN, and what is finite is nothing beside ∞.
+  const shift = clamp(max(y, p.axes, { keepDims: true }).detach(), -largest(y.dtype), largest(y.dtype))
   return reshape(add(log(sum(exp(sub(y, shift)), p.axes, { keepDims: true })), shift), p.shape)
 }
 
