@@ -13,7 +13,7 @@ import { logistic } from './functions.js'
 import { forPlaces, forSlices, map2, map3, walk } from './loops.js'
 import { sum } from './reduce.js'
 import { logSoftmax, softmax, sumOfExponentials } from './softmax.js'
-import { abs, clamp, exp, log, log1p, neg, relu, sigmoid, square } from './unary.js'
+import { abs, clamp, exp, log, log1p, neg, sigmoid, sign, square } from './unary.js'
 import { squeeze, unsqueeze } from './view.js'
 
 interface Classes {
@@ -253,7 +253,8 @@ const withLogitsRule: Rule<null> = rule({
     needs[0] ? apply(withLogitsGradRule, [g, x, t], null) : null,
     needs[1] ? neg(mul(g, x)) : null,
   ],
-  definition: ([x, t]) => add(sub(relu(x), mul(x, t)), log1p(exp(neg(abs(x))))),
+  // x·(step(x) − t) + log(1 + e⁻ˡˣˡ), whose step at 0 is ½
+  definition: ([x, t]) => add(mul(x, sub(mul(add(sign(x), 1), 0.5), t)), log1p(exp(neg(abs(x))))),
 })
 
 /** @internal Binary cross-entropy of logits, element by element. The public form is losses.bceWithLogits. */
