@@ -108,14 +108,14 @@ export function checkOptions(
   words: Readonly<Record<string, string>> = {},
 ): void {
   if (options === undefined) return
-  if (options === null || typeof options !== 'object' || Array.isArray(options))
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    const meant = bare[typeof options]?.find(name => known.includes(name))
     throw new OptionError(
       op,
       `options must be an object, got ${describe(options)}`,
-      typeof options === 'string' && known.includes('dtype')
-        ? `write { dtype: '${options.slice(0, 40)}' }`
-        : `known: ${known.join(', ')}`,
+      meant ? `write { ${meant}: ${describe(options)} }` : `known: ${known.join(', ')}`,
     )
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     throw new OptionError(
@@ -124,6 +124,13 @@ export function checkOptions(
       Object.hasOwn(words, name) ? words[name] : didYouMean(name, known),
     )
   }
+}
+
+/** The options that people write as a bare value, where other libraries take it by its place. */
+const bare: { readonly [type: string]: readonly string[] } = {
+  string: ['dtype', 'activation', 'reduction', 'optimizer'],
+  boolean: ['keepDims', 'bias', 'retainGraph', 'requiresGrad'],
+  number: ['learningRate', 'epochs', 'batchSize'],
 }
 
 /** A name without what people and libraries write differently: case, underscores, hyphens, spaces. */

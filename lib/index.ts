@@ -6,13 +6,14 @@
 import { type BackwardOptions, backward } from './autograd/backward.js'
 import { moveTo } from './creation.js'
 import type { DType } from './dtype.js'
+import { answer } from './familiar.js'
 import { jsKernels } from './ops/define.js'
 import * as ops from './ops/index.js'
 import { concat, stack } from './ops/movement.js'
 import type { Highest, Known, Promote } from './promotion.js'
 import { type Device, installJsKernels } from './runtime/device.js'
 import { Tensor } from './tensor.js'
-import { installWords } from './words.js'
+import { methods, properties } from './words.js'
 
 installJsKernels(jsKernels)
 
@@ -24,7 +25,7 @@ for (const [name, op] of Object.entries(ops))
     writable: true,
     configurable: true,
   })
-installWords(Tensor.prototype)
+answer(Tensor.prototype, methods, properties)
 
 declare module './tensor.js' {
   interface Tensor<D, S> {

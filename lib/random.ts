@@ -44,6 +44,8 @@ export class Generator {
 
   /** A random order of 0 … n − 1. Fisher & Yates, as by Durstenfeld (1964). */
   permutation(n: number): Int32Array<ArrayBuffer> {
+    if (!Number.isSafeInteger(n) || n < 0 || n > 2 ** 31)
+      throw new OptionError('permutation', `expected a whole number from 0 to 2^31, got ${describe(n)}`)
     const order = Int32Array.from({ length: n }, (_, i) => i)
     for (let i = n - 1; i > 0; i--) {
       const j = Math.floor(this.next() * (i + 1))
@@ -58,10 +60,14 @@ export class Generator {
   state(): Draw {
     return { seed: this.seed, offset: this.offset }
   }
-  setState({ seed, offset }: Draw): void {
-    this.seed = checkSeed(seed)
+  setState(state: Draw): void {
+    if (typeof state !== 'object' || state === null)
+      throw new OptionError('Generator', `expected a state, got ${describe(state)}`, 'state() gives one')
+    const { seed, offset } = state
+    checkSeed(seed)
     if (!Number.isSafeInteger(offset) || offset < 0)
       throw new OptionError('Generator', `offset must be a whole number of at least 0, got ${describe(offset)}`)
+    this.seed = seed
     this.offset = offset
   }
 }

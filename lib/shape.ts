@@ -91,7 +91,7 @@ export function dimOf(op: string, axis: unknown, rank: number): number {
 export function differentAxes(op: string, axes: unknown, rank: number): number[] {
   if (typeof axes !== 'number' && !Array.isArray(axes))
     throw new ShapeError(op, `axes must be a whole number or a list of them, got ${describe(axes)}`)
-  const list = [axes].flat().map(axis => axisOf(op, axis, rank))
+  const list = Array.from(typeof axes === 'number' ? [axes] : axes, axis => axisOf(op, axis, rank))
   if (new Set(list).size < list.length) throw new ShapeError(op, `axes must differ, got ${format(list)}`)
   return list
 }

@@ -104,6 +104,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
    * await tensor([[1, 2], [3, 4]]).transpose().data() // Float32Array [1, 3, 2, 4]
    */
   async data(): Promise<ArrayOf<D>> {
+    this.checkAlive('data')
     const target = newArray(this.dtype, this.size)
     const dense = this.contiguous()
     const read = this.storage.stream.read('data', dense, target)
@@ -113,6 +114,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   }
   /** As `data()`, but blocks until the work is done. */
   dataSync(): ArrayOf<D> {
+    this.checkAlive('dataSync')
     const target = newArray(this.dtype, this.size)
     const dense = this.contiguous()
     this.storage.stream.readSync('data', dense, target)
@@ -203,6 +205,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
 
   /** The same values without history, sharing the storage. */
   detach(): Tensor<D, S> {
+    this.checkAlive('detach')
     const copy = this.alias(undefined)
     copy.cut = this.edge ? 'detach' : this.cut
     return copy

@@ -125,6 +125,8 @@ export function elementsOf(op: string, values: Values, dtype: DType | undefined)
   if (isNumberArray(values)) return fromArray(op, values, dtype)
   if (!Array.isArray(values)) return fromNumber(op, values, dtype)
   const shape = nestedShape(op, values)
+  // Rows that are one array, again and again, are many numbers at once: a walk would take for ever.
+  if (sizeOf(shape) > 2 ** 33) throw tooLarge(op, sizeOf(shape))
   const to = dtype ?? nestedDType(values, shape.length) ?? 'float32'
   const filler = new Filler(op, to, shape)
   filler.level(values, 0)
@@ -253,9 +255,11 @@ function allocated(op: string, dtype: DType, n: number): Buf {
   try {
     return newArray(dtype, n)
   } catch {
-    throw new MemoryError(op, `no memory for an array of ${n} elements`, 'hand it over in smaller parts')
+    throw tooLarge(op, n)
   }
 }
+const tooLarge = (op: string, n: number): MemoryError =>
+  new MemoryError(op, `no memory for an array of ${n} elements`, 'hand it over in smaller parts')
 
 // ---- elements --------------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,10 @@
-/** Words of PyTorch, NumPy and TensorFlow.js that tensors answer with the word used here. */
-import { OptionError } from './errors.js'
+/** Words of PyTorch, NumPy, TensorFlow.js and arrays that tensors answer with the word used here. */
 
 const reads = 'await t.data() for a typed array, await t.toArray() for nested ones'
 const inPlace = 'noGrad(() => t.assign_(…)), or work with the new tensor that add(), mul() … return'
 
 /** Methods: what to call instead. */
-const methods: { readonly [word: string]: string } = {
+export const methods: { readonly [word: string]: string } = {
   cpu: `${reads}; devices are 'native' and 'js'`,
   cuda: "to('native'): there is no GPU device",
   numpy: reads,
@@ -34,6 +33,10 @@ const methods: { readonly [word: string]: string } = {
   unstack: 'split(1)',
   chunk: 'split(size)',
   print: 'console.log(t), after await t.data()',
+  map: `abs(), add() … for all elements at once; ${reads}`,
+  forEach: reads,
+  filter: `maskSelect(mask); ${reads}`,
+  reduce: `sum(), max() …; ${reads}`,
   fill_: inPlace,
   zero_: inPlace,
   copy_: inPlace,
@@ -44,7 +47,7 @@ const methods: { readonly [word: string]: string } = {
 }
 
 /** Properties: what to read instead. */
-const properties: { readonly [word: string]: string } = {
+export const properties: { readonly [word: string]: string } = {
   length: 'shape[0], or size for all elements',
   ndim: 'rank',
   T: 'transpose(), or permute([…])',
@@ -52,17 +55,4 @@ const properties: { readonly [word: string]: string } = {
   requires_grad: 'requiresGrad, or requiresGrad_()',
   0: 'slice(0) for the first row, await t.data() for numbers',
   '-1': 'slice(-1) for the last row, await t.data() for numbers',
-}
-
-/** Makes a class answer them. They are no part of its type. */
-export function installWords(prototype: object): void {
-  const refuse = (word: string, instead: string) => (): never => {
-    throw new OptionError(word.replace('()', ''), `tensors have no ${word}`, `use ${instead}`)
-  }
-  for (const [word, instead] of Object.entries(methods))
-    Object.defineProperty(prototype, word, { value: refuse(`${word}()`, instead), writable: true, configurable: true })
-  for (const [word, instead] of Object.entries(properties)) {
-    const answer = refuse(/\d/.test(word) ? `[${word}]` : word, instead)
-    Object.defineProperty(prototype, word, { get: answer, set: answer, configurable: true })
-  }
 }

@@ -295,6 +295,35 @@ describe.each(devices)('samples, %s', device => {
 })
 
 describe('use as in other frameworks', () => {
+  test.each<[string, (model: Record<string, unknown> & Record<string, () => unknown>) => unknown, RegExp]>([
+    ['add', m => m['add'](), /^Model: there is no add\(\)\. Hint: use sequential\(\[…\]\)/],
+    ['save', m => m['save'](), /there is no save\(\)\. Hint: use stateDict\(\)/],
+    ['cuda', m => m['cuda'](), /there is no cuda\(\)\. Hint: use to\('native'\)/],
+    ['layers', m => m['layers'], /there is no layers\. Hint: use module/],
+    ['trainable', m => Object.assign(m, { trainable: false }), /there is no trainable\. Hint: use requiresGrad/],
+  ])("Keras's and PyTorch's %s", (_, use, message) => {
+    expect(() => use(sequential(dense(1, { inputShape: [1] })) as never)).toThrow(message)
+  })
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['an activation', () => dense(8, 'relu' as never), /Hint: write { activation: 'relu' }/],
+    [
+      'a rate',
+      () => new optim.Adam([zeros([1], { requiresGrad: true })], 0.1 as never),
+      /write { learningRate: 0\.1 }/,
+    ],
+    ['a bias', () => new nn.Linear(1, 1, false as never), /write { bias: false }/],
+    ['kept dims', () => zeros([1]).sum(0, true as never), /write { keepDims: true }/],
+  ])('%s by its place', (_, call, message) => {
+    expect(call).toThrow(message)
+  })
+
+  test('weights in the layout of PyTorch', () => {
+    expect(() => sequential(dense(1, { inputShape: [2] })).setWeights([zeros([1, 2]), zeros([1])])).toThrow(
+      /array 0 must have the shape \[2, 1\], got \[1, 2\]\. Hint: kernels are \[in, out\]/,
+    )
+  })
+
   test('layers one by one', () => {
     expect(sequential(dense(2, { inputShape: [3] }), dense(1)).parameters()).toHaveLength(4)
     expect(() => sequential(dense(2), 5 as never)).toThrow(/sequential: expected layers such as dense/)

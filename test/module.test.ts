@@ -244,6 +244,12 @@ describe.each(devices)('%s', device => {
     expect(warnings[1].message).toMatch(/^List: .* in List\/0\/Closed that parameters\(\) does not list/)
   })
 
+  test('a module without forward', () => {
+    // @ts-expect-error that is the mistake
+    class Net extends nn.Module {}
+    expect(() => new Net().forward(ones([1]))).toThrow(/^Net: there is no forward\(\)\. Hint: use forward\(x\) {/)
+  })
+
   test('PyTorch names say what they are called here', () => {
     const layer = new nn.Linear(1, 1, { device }) as unknown as Record<string, () => void>
     for (const [name, ours] of [
@@ -252,6 +258,7 @@ describe.each(devices)('%s', device => {
       ['named_parameters', 'namedParameters'],
       ['zero_grad', 'zeroGrad'],
       ['cuda', 'to('],
+      ['add_module', 'this.hidden ='],
     ])
       expect(() => layer[name]()).toThrow(
         new RegExp(`^Linear: there is no ${name}\\(\\).*Hint: use .*${ours.replace('(', '\\(')}`),

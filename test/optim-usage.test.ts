@@ -47,6 +47,14 @@ describe.each(devices)('%s', device => {
   test('PyTorch names say what they are called here', () => {
     const optimizer = new optim.Adam([leaf(1)]) as unknown as Record<string, () => void>
     expect(() => optimizer['zero_grad']()).toThrow(/^Adam: there is no zero_grad\(\)\. Hint: use zeroGrad\(\)/)
+    const rates = [
+      () => Object.assign(optimizer, { lr: 1 }),
+      () => optimizer['param_groups'],
+      () => Object.assign((optimizer as unknown as optim.Adam).groups[0], { learningRate: 1 }),
+      () => Object.assign((optimizer as unknown as optim.Adam).groups[0], { lr: 1 }),
+    ]
+    for (const set of rates)
+      expect(set).toThrow(/there is no (lr|param_groups|learningRate)\. Hint: use .*learningRate/)
   })
 
   const disposed = () => {

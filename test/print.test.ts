@@ -213,13 +213,13 @@ describe.each(devices)('%s', device => {
   })
 
   const words: [string, (t: Record<string, () => unknown>) => unknown, RegExp][] = [
-    ['cuda', t => t.cuda(), /^cuda: tensors have no cuda\(\)\. Hint: use to\('native'\)/],
+    ['cuda', t => t.cuda(), /^Tensor: there is no cuda\(\)\. Hint: use to\('native'\)/],
     ['cpu', t => t.cpu(), /Hint: use await t\.data\(\)/],
     ['numpy', t => t.numpy(), /Hint: use await t\.data\(\)/],
     ['view', t => t.view(), /use reshape\(\[…\]\)/],
-    ['length', t => t.length, /tensors have no length\. Hint: use shape\[0\]/],
+    ['length', t => t.length, /^Tensor: there is no length\. Hint: use shape\[0\]/],
     ['T', t => t.T, /use transpose\(\)/],
-    ['[0]', t => t[0], /^\[0\]: tensors have no \[0\]\. Hint: use slice\(0\) for the first row/],
+    ['[0]', t => t[0], /^Tensor: there is no \[0\]\. Hint: use slice\(0\) for the first row/],
     ['requires_grad', t => Reflect.set(t, 'requires_grad', true), /use requiresGrad_?, or requiresGrad_\(\)/],
     ['add_', t => t.add_(), /noGrad\(\(\) => t\.assign_/],
   ]

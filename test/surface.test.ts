@@ -79,6 +79,24 @@ function callsOf(device: Device): Record<string, Call> {
       const result = (fn as Call)(...given)
       return typeof result === 'function' ? result(x()) : result
     }
+  const generator = new gradus.Generator(1)
+  calls['permutation'] = given => generator.permutation(given)
+  calls['setState'] = given => generator.setState(given)
+  // Holes in a list are nothing, wherever a list is taken.
+  const holes = new Array<Tensor>(2)
+  holes[1] = ones([2], { device })
+  const model = gradus.sequential(gradus.dense(1, { inputShape: [1] }))
+  Object.assign(calls, {
+    'concat of holes': () => gradus.concat(holes),
+    'stack of holes': () => gradus.stack(holes),
+    'permute of holes': () => ones([2, 2]).permute(holes as never),
+    'sum of holes': () => ones([2, 2]).sum(holes as never),
+    'setWeights of holes': () => model.setWeights(holes),
+    'validation of holes': () =>
+      model.compile({ optimizer: 'sgd', loss: 'mse' }).fit([1], [1], { validationData: holes as never, verbose: 0 }),
+    'metrics of holes': () => model.compile({ optimizer: 'sgd', loss: 'mse', metrics: holes as never }),
+    'layers of holes': () => new nn.Sequential(holes as never),
+  })
   calls['x.backward'] = given => x().sum().backward(given)
   const custom = (forward: Call, back: Call) =>
     gradus

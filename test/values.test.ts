@@ -217,6 +217,8 @@ describe.each(devices)('%s', device => {
     one.push(two, two)
     two.push(one, one)
     const deep = Array.from({ length: 1e5 }).reduce(v => [v], 1)
+    let again: unknown[] = [1, 1]
+    for (let i = 0; i < 40; i++) again = [again, again]
     const broad = Array.from({ length: 60 }).reduce(v => [v, v], 1)
     const away = f32(1, 2)
     structuredClone(away.buffer, { transfer: [away.buffer as ArrayBuffer] })
@@ -264,6 +266,7 @@ describe.each(devices)('%s', device => {
         cyclic,
         /ShapeError: tensor: arrays are nested more than 64 deep. Hint: does one of them contain itself/,
       ],
+      ['one array, again and again', again, /no memory for an array of 2199023255552 elements/],
       ['each other', one, /nested more than 64 deep/],
       ['too deep', deep, /nested more than 64 deep/],
       ['too many', broad, /too many elements/],

@@ -1,6 +1,6 @@
 import { type DType, isFloating } from '../dtype.js'
 import { checkOptions, describe, GradientError, OptionError } from '../errors.js'
-import { cast, checkTensor, isTensor, scalar } from '../ops/define.js'
+import { cast, checkTensor, checkTensors, isTensor, scalar } from '../ops/define.js'
 import { clone } from '../ops/movement.js'
 import { expand } from '../ops/view.js'
 import { checkFunction, entered, isRecording, withRecording } from '../scope.js'
@@ -168,7 +168,7 @@ export function listOf(op: string, inputs: Tensor | readonly Tensor[]): readonly
   if (isTensor(inputs)) return [inputs]
   if (!Array.isArray(inputs))
     throw new OptionError(op, `expected a list of tensors, got ${describe(inputs)}`, 'write [x, y]')
-  inputs.forEach((x, i) => checkTensor(op, x, `input ${i}`))
+  checkTensors(op, inputs)
   return inputs
 }
 

@@ -1,6 +1,6 @@
 import type { DType } from '../dtype.js'
 import { GradientError } from '../errors.js'
-import { checkTensor, type Gradient, record } from '../ops/define.js'
+import { checkTensor, checkTensors, type Gradient, record } from '../ops/define.js'
 import { defaultGenerator, Generator, withGenerator } from '../random.js'
 import { checkFunction, isRecording, noGrad, refusePromise, withRecording } from '../scope.js'
 import { format, sameShape } from '../shape.js'
@@ -21,7 +21,7 @@ import { backwardThrough } from './backward.js'
  */
 export function checkpoint<D extends DType>(fn: (...inputs: Tensor[]) => Tensor<D>, ...inputs: Tensor[]): Tensor<D> {
   checkFunction('checkpoint', fn)
-  inputs.forEach((x, i) => checkTensor('checkpoint', x, `argument ${i}`))
+  checkTensors('checkpoint', inputs, 'argument')
   if (!inputs.some(x => x.edge))
     throw new GradientError(
       'checkpoint',

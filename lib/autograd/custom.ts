@@ -1,5 +1,5 @@
 import { checkOptions, describe, GradientError, OptionError } from '../errors.js'
-import { checkTensor, type Gradient, record } from '../ops/define.js'
+import { checkTensor, checkTensors, type Gradient, record } from '../ops/define.js'
 import { checkFunction, noGrad, refusePromise } from '../scope.js'
 import { format, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -31,7 +31,7 @@ export function customGrad(custom: CustomGradient): (...inputs: Tensor[]) => Ten
   checkFunction(`${name}: forward`, custom.forward)
   checkFunction(`${name}: backward`, custom.backward)
   return (...inputs) => {
-    inputs.forEach((x, i) => checkTensor(name, x, `argument ${i}`))
+    checkTensors(name, inputs, 'argument')
     const result = noGrad(() => refusePromise(name, custom.forward(...inputs)))
     const fresh = checkTensor(name, result, 'the result').detach() // it may be anybody's
     const gradient: Gradient<null> = {

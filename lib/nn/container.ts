@@ -24,9 +24,7 @@ export class Sequential extends Module {
   constructor(...given: (Module | readonly Module[])[]) {
     super()
     const layers = (given.length === 1 && Array.isArray(given[0]) ? given[0] : given) as readonly Module[]
-    layers.forEach((layer, i) => {
-      this[i] = checkLayer(layer)
-    })
+    for (let i = 0; i < layers.length; i++) this[i] = checkLayer(layers[i])
   }
 
   /** How many layers there are. */

@@ -1,12 +1,12 @@
 import { leafOf } from '../autograd/graph.js'
 import { moveTo } from '../creation.js'
 import { describe, OptionError } from '../errors.js'
+import { answer } from '../familiar.js'
 import { checkDevice, type Device } from '../runtime/device.js'
 import { inLayer, layerPath } from '../runtime/source.js'
 import { probeStack } from '../runtime/stack.js'
 import { isRecording, keep, noGrad, tidy } from '../scope.js'
 import type { Tensor } from '../tensor.js'
-import { answer } from './familiar.js'
 import { Buffer, Parameter, replaced } from './parameter.js'
 import { checkReplaceable, type Part, type Place, placesIn, replace } from './places.js'
 import { assignAll, checkFits, checkStateDict, named, type StateDict } from './state.js'
@@ -37,7 +37,6 @@ export abstract class Module {
 
   constructor() {
     const { forward } = this
-    if (!forward) return // a field of the subclass, not there yet
     let checked = false
     // Errors that show up when a command runs say in which layer it was issued.
     const value = (...inputs: unknown[]): unknown => {
@@ -150,6 +149,7 @@ export abstract class Module {
 }
 
 answer(Module.prototype, {
+  forward: 'forward(x) { return … } in the class',
   load_state_dict: 'loadStateDict()',
   state_dict: 'stateDict()',
   named_parameters: 'namedParameters()',

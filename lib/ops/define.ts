@@ -165,6 +165,11 @@ export function checkTensor(op: string, value: unknown, name = 'input'): Tensor 
   )
 }
 
+/** The items of a list, holes included. */
+export function checkTensors(op: string, list: readonly unknown[], name = 'input'): void {
+  for (let i = 0; i < list.length; i++) checkTensor(op, list[i], `${name} ${i}`)
+}
+
 /** A tensor of rank 0 that holds a number. */
 export function scalar(value: number, dtype: DType, stream: Stream): Tensor {
   const y = empty('scalar', [], dtype, stream)
@@ -203,7 +208,10 @@ const isInt32 = (x: number): boolean => x >= -(2 ** 31) && x < 2 ** 31
 
 /** A comparison with a number outside int32 makes sense; arithmetic does not. */
 function typeOf(op: string, x: TensorLike, other: Tensor, compares: boolean): DType {
-  if (isTensor(x)) return x.dtype
+  if (isTensor(x)) {
+    x.checkAlive(op)
+    return x.dtype
+  }
   if (typeof x === 'boolean') return 'bool'
   if (typeof x !== 'number') return checkTensor(op, x, 'operand').dtype // throws
   if (isFloating(other.dtype)) return other.dtype

@@ -11,6 +11,7 @@ import {
   apply,
   applyTo,
   checkTensor,
+  checkTensors,
   cast as convert,
   copyInto,
   copyTo,
@@ -103,7 +104,7 @@ const concatRule: Rule<Along> = rule({
 export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Known<D, Highest<D>>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('concat', `expected a list of at least one tensor, got ${describe(tensors)}`)
-  tensors.forEach((x, i) => checkTensor('concat', x, `input ${i}`))
+  checkTensors('concat', tensors)
   // As in PyTorch, so that a list may start with zeros([0]).
   const some = (tensors as readonly Tensor[]).some(x => x.rank !== 1)
   const parts: readonly Tensor[] = some ? tensors.filter((x: Tensor) => x.rank !== 1 || x.size > 0) : tensors
@@ -127,7 +128,7 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0)
 export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<Known<D, Highest<D>>> {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new ShapeError('stack', `expected a list of at least one tensor, got ${describe(tensors)}`)
-  tensors.forEach((x, i) => checkTensor('stack', x, `input ${i}`))
+  checkTensors('stack', tensors)
   const { dims } = tensors[0] as Tensor
   const other = (tensors as readonly Tensor[]).find(x => !sameShape(x.dims, dims))
   if (other) throw new ShapeError('stack', `shapes must be equal, got ${format(dims)} and ${format(other.dims)}`)

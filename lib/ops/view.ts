@@ -100,7 +100,7 @@ const permuteGradient: Gradient<Order> = rule({
 /** The dims in another order: dim d of the result is dim order[d] of `x`. A view. */
 export function permute<D extends DType>(x: Tensor<D>, ...order: Numbers): Tensor<D> {
   checkTensor('permute', x)
-  const full = listOf(order).map(axis => axisOf('permute', axis, x.rank))
+  const full = Array.from(listOf(order), axis => axisOf('permute', axis, x.rank))
   if (full.length !== x.rank || new Set(full).size < x.rank)
     throw new ShapeError('permute', `order must name each of the ${x.rank} axes once, got ${format(full)}`)
   return view(

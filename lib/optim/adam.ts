@@ -34,12 +34,11 @@ export class Adam extends Optimizer<AdamOptions> {
   static override readonly name: string = 'Adam'
   protected readonly decoupled: boolean = false
 
-  constructor(
-    parameters: ParameterList<AdamOptions>,
-    options: Partial<AdamOptions> = {},
-    base: AdamOptions = defaults,
-  ) {
-    super(parameters, options, base)
+  /** @internal */
+  protected static readonly defaults: AdamOptions = defaults
+
+  constructor(parameters: ParameterList<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(parameters, options, new.target.defaults)
   }
   protected override check({ learningRate, betas, epsilon, weightDecay, amsgrad, rawEpsilon }: AdamOptions): void {
     this.checkNumber('learningRate', learningRate, 0)
@@ -65,9 +64,7 @@ export class Adam extends Optimizer<AdamOptions> {
 /** Adam with decay that acts on the weights themselves. Loshchilov & Hutter (2019). */
 export class AdamW extends Adam {
   static override readonly name: string = 'AdamW'
+  /** @internal */
+  protected static override readonly defaults: AdamOptions = { ...defaults, weightDecay: 0.01 }
   protected override readonly decoupled = true
-
-  constructor(parameters: ParameterList<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(parameters, options, { ...defaults, weightDecay: 0.01 })
-  }
 }

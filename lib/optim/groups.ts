@@ -2,6 +2,7 @@
 
 import { isFloating } from '../dtype.js'
 import { checkOptions, DeviceError, describe, OptionError } from '../errors.js'
+import { answer } from '../familiar.js'
 import { refusePromise } from '../scope.js'
 import { overlaps } from '../shape.js'
 import { Tensor } from '../tensor.js'
@@ -16,10 +17,17 @@ export type ParameterGroup<O> = { parameters: Iterable<Tensor> | HasParameters }
 export type ParameterList<O> = Iterable<Tensor> | HasParameters | readonly ParameterGroup<O>[]
 
 /** A group as the optimizer keeps it. Its options may be changed between steps; they are checked at each. */
-export interface Group<O> {
+export class Group<O> {
   readonly parameters: readonly Tensor[]
   readonly options: O
+
+  constructor(parameters: readonly Tensor[], options: O) {
+    this.parameters = Object.freeze(parameters)
+    this.options = options
+    Object.freeze(this)
+  }
 }
+answer(Group.prototype, {}, { learningRate: 'options.learningRate', lr: 'options.learningRate', params: 'parameters' })
 
 const hint = 'pass model.parameters()'
 
@@ -60,7 +68,7 @@ function groupOf<O extends object>(name: string, group: unknown, shared: O): Gro
   const { parameters, ...own } = group
   checkOptions(name, own, Object.keys(shared))
   const tensors = itemsOf(name, parameters).map((p, i) => checkParameter(name, p, i))
-  return Object.freeze({ parameters: Object.freeze(tensors), options: copyOfOptions({ ...shared, ...own }) })
+  return new Group(tensors, copyOfOptions({ ...shared, ...own }))
 }
 
 /** Groups that cannot be trained together are refused. */

@@ -1,7 +1,7 @@
 import { leafOf } from '../autograd/graph.js'
 import { zeros } from '../creation.js'
 import { checkOptions, describe, FormatError, OptionError, StateError } from '../errors.js'
-import { answer } from '../nn/familiar.js'
+import { answer } from '../familiar.js'
 import { replaced } from '../nn/parameter.js'
 import { assign_, contiguous } from '../ops/movement.js'
 import { probeStack } from '../runtime/stack.js'
@@ -45,12 +45,6 @@ export abstract class Optimizer<O extends { learningRate: number }> {
 
   constructor(parameters: ParameterList<O>, options: Partial<O>, defaults: O) {
     this.name = this.constructor.name
-    if (typeof options === 'number')
-      throw new OptionError(
-        this.name,
-        `options must be an object, got ${options}`,
-        `write { learningRate: ${options} }`,
-      )
     const names = Object.keys(defaults)
     checkOptions(this.name, options, names)
     this.known = new Set(names)
@@ -250,9 +244,17 @@ export abstract class Optimizer<O extends { learningRate: number }> {
   }
 }
 
-answer(Optimizer.prototype, {
-  zero_grad: 'zeroGrad()',
-  state_dict: 'stateDict()',
-  load_state_dict: 'loadStateDict()',
-  add_param_group: 'groups when the optimizer is made: [{ parameters, learningRate }, …]',
-})
+answer(
+  Optimizer.prototype,
+  {
+    zero_grad: 'zeroGrad()',
+    state_dict: 'stateDict()',
+    load_state_dict: 'loadStateDict()',
+    add_param_group: 'groups when the optimizer is made: [{ parameters, learningRate }, …]',
+  },
+  {
+    lr: 'learningRate',
+    param_groups: 'groups: groups[0].options.learningRate',
+    paramGroups: 'groups: groups[0].options.learningRate',
+  },
+)

@@ -24,7 +24,7 @@ export class Measures {
     this.lossName = typeof loss === 'string' ? loss : loss.name || 'loss'
     if (!Array.isArray(metrics))
       throw new OptionError('compile', `metrics must be an array, got ${describe(metrics)}`, "metrics: ['accuracy']")
-    const named = metrics.map((m: MetricLike, i): [string, Measure] =>
+    const named = Array.from(metrics, (m: MetricLike, i): [string, Measure] =>
       typeof m === 'string'
         ? [m, metricNamed(m)]
         : [m?.name || `metric${i}`, checkSynchronous('compile', `metric ${i}`, m, form)],

@@ -1,6 +1,7 @@
 import { TensorDataset } from '../data/dataset.js'
 import { Loader } from '../data/loader.js'
 import { checkOptions, describe, OptionError, StateError } from '../errors.js'
+import { answer } from '../familiar.js'
 import { Sequential } from '../nn/container.js'
 import { Module } from '../nn/module.js'
 import type { Parameter } from '../nn/parameter.js'
@@ -272,6 +273,43 @@ export class Model {
     this.built?.dispose()
   }
 }
+
+const toTrain = 'fit(x, y), or loss.backward() and step() of an optimizer'
+const toSave = 'stateDict(), or getWeights(), and write their values'
+answer(
+  Model.prototype,
+  {
+    add: 'sequential([…]) with all layers in one list',
+    call: 'predict(x), or forward(x) for gradients',
+    apply: 'predict(x), or forward(x) for gradients',
+    trainOnBatch: toTrain,
+    train_on_batch: toTrain,
+    fitDataset: toTrain,
+    save: toSave,
+    saveWeights: toSave,
+    save_weights: toSave,
+    loadWeights: 'loadStateDict(), or setWeights()',
+    load_weights: 'loadStateDict(), or setWeights()',
+    get_weights: 'getWeights()',
+    set_weights: 'setWeights()',
+    state_dict: 'stateDict()',
+    load_state_dict: 'loadStateDict()',
+    countParams: 'parameters(), or summary()',
+    count_params: 'parameters(), or summary()',
+    cuda: "to('native'): Gradus runs on CPUs",
+    cpu: "to('native') or to('js')",
+  },
+  {
+    layers: 'module: its namedModules()',
+    optimizer: 'an optimizer of your own in compile()',
+    weights: 'getWeights(), or parameters()',
+    trainable_variables: 'parameters()',
+    trainableVariables: 'parameters()',
+    trainable_weights: 'parameters()',
+    trainableWeights: 'parameters()',
+    trainable: 'requiresGrad of its parameters()',
+  },
+)
 
 // For console.log; not a class member, since its name is computed.
 Object.defineProperty(Model.prototype, Symbol.for('nodejs.util.inspect.custom'), {

@@ -54,7 +54,7 @@ export class CompiledOptimizer {
       throw new StateError(
         'fit',
         'the model has no parameters',
-        'its layers must be in fields of the module, made by its constructor and not first by forward()',
+        'its layers must be in fields of the module, not #private ones, and made by its constructor, not first by forward()',
       )
     const last = this.made
     const before = last?.parameters() ?? []

@@ -47,7 +47,7 @@ export class Samples {
     this.wanted = wanted
     this.training = training
     try {
-      this.tensors = noGrad(() => data.map((d, i) => (i === 0 ? this.samplesOf(d) : this.take(d, i))))
+      this.tensors = noGrad(() => Array.from(data, (d, i) => (i === 0 ? this.samplesOf(d) : this.take(d, i))))
       this.checkCounts()
     } catch (error) {
       this.release()

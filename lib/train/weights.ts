@@ -42,9 +42,10 @@ export function setWeights(module: Module, weights: readonly Data[]): void {
     if (!sameShape(turned.shape, p.shape))
       throw new ShapeError(
         'setWeights',
-        `array ${i} has shape ${format(w.shape)}, which does not fit the parameter of shape ${format(p.shape)}`,
+        `array ${i} must have the shape ${format(isTurned(p) ? [...p.shape].reverse() : p.shape)}, got ${format(w.shape)}`,
+        isTurned(p) ? 'kernels are [in, out], as in Keras' : undefined,
       )
     return [p, turned]
   }
-  noGrad(() => tidy(() => assignAll('setWeights', weights.map(fitted))))
+  noGrad(() => tidy(() => assignAll('setWeights', Array.from(weights, fitted))))
 }
