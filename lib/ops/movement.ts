@@ -220,8 +220,8 @@ export function tile<D extends DType>(x: Tensor<D>, ...counts: Numbers): Tensor<
 /** Each element repeated `count` times along `axis`, as NumPy's repeat (PyTorch's `repeat` is `tile`). */
 export function repeat<D extends DType>(x: Tensor<D>, count: number, axis: number): Tensor<D> {
   checkTensor('repeat', x)
-  checkSizes('repeat', [count])
   if (axis === undefined) throw new ShapeError('repeat', 'expected a count and an axis', "PyTorch's repeat is tile()")
+  checkSizes('repeat', [count])
   const a = dimOf('repeat', axis, x.rank)
   const shape = [...x.dims.slice(0, a + 1), count, ...x.dims.slice(a + 1)]
   return own(
