@@ -229,7 +229,7 @@ const refused: readonly (readonly [title: string, call: (x: Tensor) => unknown, 
   [
     'keepdim by position',
     x => method(x, 'sum', 0, true),
-    /^sum: options must be an object, got true. Hint: known: keep/,
+    /^sum: options must be an object, got true. Hint: write { keepDims: true }/,
   ],
   ['axes by position', x => method(x, 'sum', 0, 1), /^sum: options must be an object, got 1/],
   ['axis text', x => method(x, 'sum', 'x'), /^sum: axes must be a whole number or a list of them, got 'x'/],
