@@ -1,4 +1,4 @@
-import { type AnyDType, checkDType, type DType, dtypes, isFloating, newArray } from './dtype.js'
+import { type AnyDType, allocated, checkDType, type DType, dtypes, isFloating } from './dtype.js'
 import { checkOptions, DeviceError, describe, GradientError, OptionError, ShapeError } from './errors.js'
 import { cast, checkTensor, type Gradient, record, streamFor, uploaded, whole } from './ops/define.js'
 import { clone } from './ops/movement.js'
@@ -253,7 +253,7 @@ export function linspace<D extends DType = 'float32'>(
   // From both ends, so that the last is `end` itself; int32 cuts each off.
   const half = Math.max(1, Math.floor(count / 2))
   const at = (i: number): number => (i < half ? from + i * step : to - (count - 1 - i) * step)
-  const data = newArray(dtype, checkShape('linspace', [count])[0])
+  const data = allocated('linspace', dtype, checkShape('linspace', [count])[0])
   for (let i = 0; i < count; i++) data[i] = element('linspace', dtype === 'int32' ? Math.trunc(at(i)) : at(i), dtype)
   return tensor(data, [count], { ...options, dtype }) as Made
 }
@@ -261,7 +261,7 @@ export function linspace<D extends DType = 'float32'>(
 function ramp(n: number, start: number, step: number, dtype: DType, options: CreateOptions): Made {
   const onDevice = dtype === 'float32' || dtype === 'int32' || streamFor(options.device).device === 'js'
   if (!onDevice || dtype === 'bool') {
-    const data = newArray(dtype, n)
+    const data = allocated('arange', dtype, n)
     for (let i = 0; i < n; i++) data[i] = element('arange', start + i * step, dtype)
     return tensor(data, [n], { ...options, dtype })
   }

@@ -1,5 +1,6 @@
 import type { AnyArray } from './anyArray.js'
-import { DTypeError, describe, didYouMean } from './errors.js'
+import { DTypeError, describe, didYouMean, MemoryError } from './errors.js'
+import { isStackOverflow } from './runtime/stack.js'
 
 /** Element types. Promotion: bool < int32 < float32 < float64. */
 export type DType = 'bool' | 'int32' | 'float32' | 'float64'
@@ -62,3 +63,15 @@ export function checkDType(op: string, dtype: unknown): DType {
 export function newArray<D extends DType>(dtype: D, length: number): ArrayOf<D> {
   return new dtypes[dtype].array(length) as ArrayOf<D>
 }
+
+/** The same on behalf of an op that a user calls, who may ask for more than there is. */
+export function allocated<D extends DType>(op: string, dtype: D, length: number): ArrayOf<D> {
+  try {
+    return newArray(dtype, length)
+  } catch (e) {
+    if (isStackOverflow(e)) throw e
+    throw tooLarge(op, length)
+  }
+}
+export const tooLarge = (op: string, length: number): MemoryError =>
+  new MemoryError(op, `no memory for an array of ${length} elements`, 'take smaller parts')

@@ -1,3 +1,4 @@
+import { allocated } from './dtype.js'
 import { describe, OptionError } from './errors.js'
 
 /** Where in the stream of random numbers a draw is. */
@@ -46,7 +47,8 @@ export class Generator {
   permutation(n: number): Int32Array<ArrayBuffer> {
     if (!Number.isSafeInteger(n) || n < 0 || n > 2 ** 31)
       throw new OptionError('permutation', `expected a whole number from 0 to 2^31, got ${describe(n)}`)
-    const order = Int32Array.from({ length: n }, (_, i) => i)
+    const order = allocated('permutation', 'int32', n)
+    for (let i = 0; i < n; i++) order[i] = i
     for (let i = n - 1; i > 0; i--) {
       const j = Math.floor(this.next() * (i + 1))
       const kept = order[i]

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Edge, isNode, Leaf } from './autograd/graph.js'
-import { type AnyDType, type ArrayOf, type DType, isFloating, newArray } from './dtype.js'
+import { type AnyDType, type ArrayOf, allocated, type DType, isFloating } from './dtype.js'
 import { describe, GradientError, OptionError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
 import { headline, printed } from './print.js'
@@ -105,7 +105,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
    */
   async data(): Promise<ArrayOf<D>> {
     this.checkAlive('data')
-    const target = newArray(this.dtype, this.size)
+    const target = allocated('data', this.dtype, this.size)
     const dense = this.contiguous()
     const read = this.storage.stream.read('data', dense, target)
     if ((dense as unknown) !== this) dense.dispose() // after the read, in the order of records
@@ -115,7 +115,7 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   /** As `data()`, but blocks until the work is done. */
   dataSync(): ArrayOf<D> {
     this.checkAlive('dataSync')
-    const target = newArray(this.dtype, this.size)
+    const target = allocated('dataSync', this.dtype, this.size)
     const dense = this.contiguous()
     this.storage.stream.readSync('data', dense, target)
     if ((dense as unknown) !== this) dense.dispose()

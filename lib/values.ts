@@ -1,7 +1,7 @@
 /** What users hand over as numbers: nested arrays and typed arrays of all kinds, checked and brought to a dtype. */
 import { types } from 'node:util'
-import { type Buf, type DType, isFloating, newArray, promote } from './dtype.js'
-import { DTypeError, describe, MemoryError, OptionError, ShapeError } from './errors.js'
+import { allocated, type Buf, type DType, isFloating, newArray, promote, tooLarge } from './dtype.js'
+import { DTypeError, describe, OptionError, ShapeError } from './errors.js'
 import { checkShape, sizeOf } from './shape.js'
 
 /** Nested arrays of numbers, booleans or bigints, a typed array, or nested arrays whose rows are typed arrays. */
@@ -250,16 +250,6 @@ function wayOf(value: unknown): string | undefined {
   if (Symbol.iterator in value) return 'spread it: […values]'
   return undefined
 }
-
-function allocated(op: string, dtype: DType, n: number): Buf {
-  try {
-    return newArray(dtype, n)
-  } catch {
-    throw tooLarge(op, n)
-  }
-}
-const tooLarge = (op: string, n: number): MemoryError =>
-  new MemoryError(op, `no memory for an array of ${n} elements`, 'hand it over in smaller parts')
 
 // ---- elements --------------------------------------------------------------------------------------------------------
 

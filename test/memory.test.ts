@@ -118,6 +118,24 @@ describe.each(devices)('%s', device => {
     expect(found).toMatch(/Hint: dispose tensors/)
   })
 
+  test('an array for which there is no memory is told of by the call that needs it', () => {
+    const program = `
+      const many = gradus.ones([1]).expand([2 ** 34])
+      const calls = {
+        data: () => many.data(), dataSync: () => many.dataSync(), toArray: () => many.toArray(),
+        linspace: () => gradus.linspace(0, 1, 2 ** 34),
+      }
+      for (const [name, call] of Object.entries(calls))
+        try { await call(); console.log(name, 'is done') } catch (e) { if (e.name !== 'MemoryError') console.log(name, e) }
+      const values = new Float32Array(1000), x = gradus.ones([3]), Real = ArrayBuffer
+      globalThis.ArrayBuffer = new Proxy(Real, { construct() { throw new RangeError('Array buffer allocation failed') } })
+      try { gradus.tensor(values); console.log('uploaded') } catch (e) { console.log(e.name) }
+      globalThis.ArrayBuffer = Real
+      console.log(await x.sum().item(), await gradus.tensor(values).sum().item())`
+    // Native takes its copies from elsewhere.
+    expect(run(program).out).toBe(device === 'js' ? 'MemoryError\n3 0' : 'uploaded\n3 0')
+  })
+
   test('a full stack, wherever it is met, leaves nothing half done', () => {
     const program = `
       const w = gradus.ones([3]).requiresGrad_(), optimizer = new gradus.optim.Adam([w])

@@ -84,7 +84,9 @@ export class Loader implements AsyncIterable<Tensor[]> {
       } finally {
         for (const t of batch) t.disposeBy('the loader')
       }
-      marks.push(finished())
+      const mark = finished()
+      mark.catch(() => {}) // should it fail, that is met where it is awaited, if anybody still does
+      marks.push(mark)
     }
     await turnAfter(Promise.all(marks))
   }

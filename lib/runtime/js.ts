@@ -2,7 +2,7 @@ import { type Buf, type DType, dtypes } from '../dtype.js'
 import { type Executor, events } from './executor.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import { isStrided, type Row } from './row.js'
-import { probeStack } from './stack.js'
+import { isStackOverflow, probeStack } from './stack.js'
 
 /** A strided operand of a JS kernel. `offset` is where index (0, 0, …) is in `data`. */
 export interface Strided<B extends Buf = Buf> {
@@ -123,6 +123,7 @@ export class JsExecutor implements Executor {
 
   stage(id: number, data: Buf, lent: boolean): boolean {
     const bytes = lent ? (data.buffer as ArrayBuffer) : copyOf(data)
+    if (!bytes) return false
     this.staged.set(id, bytes)
     this.bytes += bytes.byteLength
     return true
@@ -375,13 +376,14 @@ function reach(held: Held, info: (typeof dtypes)[DType], offset: number, dims: n
   return new info.array(held.bytes)
 }
 
-function copyOf(data: Buf): ArrayBuffer {
-  const copy = new ArrayBuffer(data.byteLength)
-  new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  return copy
-}
-
-/** The caller's stack, not the command, is at fault: it is done later. */
-function isStackOverflow(e: unknown): boolean {
-  return e instanceof RangeError && e.message.includes('call stack')
+/** Undefined: there is no memory. */
+function copyOf(data: Buf): ArrayBuffer | undefined {
+  try {
+    const copy = new ArrayBuffer(data.byteLength)
+    new Uint8Array(copy).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    return copy
+  } catch (e) {
+    if (e instanceof RangeError && !isStackOverflow(e)) return undefined
+    throw e
+  }
 }

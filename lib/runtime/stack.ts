@@ -8,3 +8,8 @@ const frames = 200
 export function probeStack(left: number = frames): number {
   return left === 0 ? 0 : 1 + probeStack(left - 1)
 }
+
+/** Was the caller's stack full? Other errors of a range tell of an array for which there is no memory. */
+export function isStackOverflow(e: unknown): boolean {
+  return e instanceof RangeError && e.message.includes('call stack')
+}
