@@ -94,17 +94,22 @@ export function tensor(
   checkOptions('tensor', options, [...known, 'adopt'])
   const dtype = options.dtype === undefined ? undefined : checkDType('tensor', options.dtype)
   if (values instanceof Tensor) return copied(values, given, dtype, options)
-  if (options.adopt) checkAdoptable(values, dtype)
-  const { data, dtype: to, shape } = elementsOf('tensor', values, dtype)
-  const wanted = given ? checkShape('tensor', given) : shape
+  return tensorOf('tensor', values, options, given)
+}
+
+/** @internal A tensor from JavaScript values, for an op that has its own name for them. */
+export function tensorOf(op: string, values: Values, options: TensorOptions, given?: Shape): Made {
+  if (options.adopt) checkAdoptable(values, options.dtype)
+  const { data, dtype: to, shape } = elementsOf(op, values, options.dtype)
+  const wanted = given ? checkShape(op, given) : shape
   if (sizeOf(wanted) !== data.length)
     throw new ShapeError(
-      'tensor',
+      op,
       `${data.length} values do not fill shape [${wanted.join(', ')}] (${sizeOf(wanted)} elements)`,
     )
-  checkGradient('tensor', options, to)
+  checkGradient(op, options, to)
   const stream = streamFor(options.device)
-  return finish(uploaded('tensor', data, wanted, to, stream, options.adopt ? adopted : undefined), options)
+  return finish(uploaded(op, data, wanted, to, stream, options.adopt ? adopted : undefined), options)
 }
 
 /** A copy without history. */
@@ -120,10 +125,10 @@ function copied(x: Tensor, shape: Shape | undefined, dtype: DType = x.dtype, opt
  * @internal Data for a model on a device. Floating values come in the dtype the model computes in: float64, as JavaScript
  * and NumPy like to hand it over, is only stored by native. `x` itself, if it fits.
  */
-export function dataFor(x: Tensor | Values, device: Device, floating: DType): Tensor {
+export function dataFor(op: string, x: Tensor | Values, device: Device, floating: DType): Tensor {
   return noGrad(() =>
     tidy(() => {
-      const moved: Tensor = x instanceof Tensor ? moveTo(x, device) : tensor(x, { device })
+      const moved: Tensor = x instanceof Tensor ? moveTo(x, device) : tensorOf(op, x, { device })
       return isFloating(moved.dtype) ? cast(moved, floating) : moved
     }),
   )

@@ -2,7 +2,7 @@
  * Losses: a prediction and a target to a number, or with `reduction: 'none'` to one per element or row. Formulas and
  * defaults as in PyTorch.
  */
-import { tensor, type Values } from './creation.js'
+import { tensorOf, type Values } from './creation.js'
 import { type DType, floatOf, isFloating, promote } from './dtype.js'
 import { checkOptions, DeviceError, describe, OptionError, ShapeError } from './errors.js'
 import { add, div, mul, sub } from './ops/binary.js'
@@ -164,7 +164,7 @@ function weightsOf(op: string, name: string, given: unknown, like: Tensor): Tens
   const dtype = floatOf(like.dtype)
   if (!isTensor(given)) {
     if (typeof given === 'number' || Array.isArray(given) || ArrayBuffer.isView(given))
-      return tensor(given as Values, { dtype, device: like.device })
+      return tensorOf(`${op}(${name})`, given as Values, { dtype, device: like.device })
     throw new OptionError(op, `${name} must be numbers or a tensor, got ${describe(given)}`)
   }
   if (given.requiresGrad) throw new OptionError(op, `${name} has no gradient, got one that requires it`, 'use detach()')

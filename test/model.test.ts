@@ -171,7 +171,16 @@ describe.each(devices)('samples, %s', device => {
     ['scalar targets', x, 3, {}, /equally many rows, got 6 and a scalar/],
     ['no samples', t([0, 2]), t([0, 3]), {}, /there are no samples: x is empty, \[0, 2\]/],
     ['a loader', new data.Loader(new data.TensorDataset(x)), undefined, {}, /x must be a tensor.*got a Loader.*own/],
-    ['text', 'x', t([6, 3]), {}, /got 'x'/],
+    ['text', 'x', t([6, 3]), {}, /^fit\(x\): .* got 'x'/],
+    ['a missing value', x, [[1, 2, null]], {}, /^fit\(y\): .* got null at \[0\]\[2\]/],
+    [
+      'validation, ragged',
+      x,
+      t([6, 3]),
+      { validationData: [[[1, 2], [1]], t([2, 3])] },
+      /^fit\(validation x\): .*ragged/,
+    ],
+    ['validation, a scalar', x, t([6, 1]), { validationData: [x, 3] }, /rows, got 6 and a scalar/],
     [
       'validation, counts',
       x,
@@ -319,6 +328,8 @@ describe('use as in other frameworks', () => {
   })
 
   test('weights in the layout of PyTorch', () => {
+    const texts = [[['a'], [1]], [0]] as never
+    expect(() => sequential(dense(1, { inputShape: [2] })).setWeights(texts)).toThrow(/^setWeights\(array 0\): .* 'a'/)
     expect(() => sequential(dense(1, { inputShape: [2] })).setWeights([zeros([1, 2]), zeros([1])])).toThrow(
       /array 0 must have the shape \[2, 1\], got \[1, 2\]\. Hint: kernels are \[in, out\]/,
     )

@@ -207,7 +207,7 @@ describe.each(devices)('edges, %s', device => {
         [[1], [1]],
         [0],
       ]),
-    ).toThrow(/array 1 has shape \[3\]/)
+    ).toThrow(/array 1 must have the shape \[\d+\], got \[3\]/)
     noGrad(() => model.parameters().forEach(p => p.assign_(7)))
     expect(await Promise.all(before.map(w => w.toArray()))).toEqual(values)
     model.setWeights(before)

@@ -20,7 +20,7 @@ export interface BackwardOptions {
 
 function refuseCut(op: string, { cut }: Tensor): never {
   const hints: Record<string, string> = {
-    noGrad: 'compute it outside of noGrad',
+    noGrad: 'compute it outside of noGrad, or call requiresGrad_() on what was computed there',
     detach: 'use detach() on what is not trained only',
   }
   const [why, hint] =

@@ -1,5 +1,5 @@
 /** Data on its way into a model: tensors on its device, checked before anything runs. */
-import { dataFor, tensor, type Values } from '../creation.js'
+import { dataFor, tensorOf, type Values } from '../creation.js'
 import { type DType, isFloating, promote } from '../dtype.js'
 import { DTypeError, describe, OptionError, ShapeError } from '../errors.js'
 import { cast, isTensor } from '../ops/define.js'
@@ -69,6 +69,11 @@ export class Samples {
     return `${this.training ? 'validation ' : ''}${i === 0 ? 'x' : 'y'}`
   }
 
+  /** What hands the data over, for errors about their elements. */
+  private opOf(i: number): string {
+    return `${this.op}(${this.nameOf(i)})`
+  }
+
   private samplesOf(given: Data): Tensor {
     const { op, wanted } = this
     const name = this.nameOf(0)
@@ -98,14 +103,14 @@ export class Samples {
         'batches of a Loader are trained with in a loop of your own: loss.backward(), optimizer.step()',
       )
     const like = this.training?.tensors[i]
-    const taken = like ? tidy(() => this.inForm(given, like, i)) : dataFor(given, device, dtype)
+    const taken = like ? tidy(() => this.inForm(given, like, i)) : dataFor(this.opOf(i), given, device, dtype)
     return taken === given ? taken : this.own(taken)
   }
 
   /** Data of validation in dtype and shape of the training data, as far as that changes nothing about them. */
   private inForm(given: Data, like: Tensor, i: number): Tensor {
     const { device, dtype } = like
-    const t = isTensor(given) ? given.to(device) : tensor(given as Values, { device, dtype })
+    const t = isTensor(given) ? given.to(device) : tensorOf(this.opOf(i), given, { device, dtype })
     if (promote(t.dtype, dtype) !== dtype && !isFloating(dtype))
       throw new DTypeError(
         this.op,
@@ -113,7 +118,7 @@ export class Samples {
         `convert one of them: x.cast('${dtype}')`,
       )
     const [row, wanted] = [rowOf(t), rowOf(like)]
-    const shaped = !sameShape(row, wanted) && sameShape(trimmed(row), trimmed(wanted))
+    const shaped = t.rank > 0 && !sameShape(row, wanted) && sameShape(trimmed(row), trimmed(wanted))
     return cast(shaped ? reshape(t, [t.shape[0], ...wanted]) : t, dtype)
   }
 

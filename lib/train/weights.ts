@@ -1,5 +1,5 @@
 /** Weights in Keras's order and layout. */
-import { tensor, type Values } from '../creation.js'
+import { tensorOf } from '../creation.js'
 import { describe, OptionError, ShapeError } from '../errors.js'
 import { Embedding } from '../nn/embedding.js'
 import type { Module } from '../nn/module.js'
@@ -37,7 +37,7 @@ export function setWeights(module: Module, weights: readonly Data[]): void {
   const isTurned = turnedOf(module)
   const fitted = (given: Data, i: number): [Tensor, Tensor] => {
     const p = parameters[i]
-    const w = isTensor(given) ? given : tensor(given as Values, { device: p.device })
+    const w = isTensor(given) ? given : tensorOf(`setWeights(array ${i})`, given, { device: p.device })
     const turned = isTurned(p) && w.rank === 2 ? transpose(w) : w
     if (!sameShape(turned.shape, p.shape))
       throw new ShapeError(
