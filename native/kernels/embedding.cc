@@ -42,16 +42,17 @@ template <class F>
 void forStrips(Task& task, i64 outer, i64 inner, i64 width, i64 work, i64 wide, const F& body) {
   const i64 strips = ceilDiv(inner, width), count = outer * strips, each = ceilDiv(cheapGrain, maxOf2(work, 1));
   const i64 chunks = ceilDiv(count, each);
+  // By worker, of whom any may come; by chunk where there are fewer of these.
+  const i64 rooms = minOf2(chunks, task.workers);
   double* scratch = nullptr;
   if (wide) {
-    // By worker, of whom any may come, however few chunks there are.
-    scratch = static_cast<double*>(task.allocate(task, task.workers * wide * 8));
+    scratch = static_cast<double*>(task.allocate(task, rooms * wide * 8));
     if (!scratch) return;
   }
   forChunks(task, chunks, [&](i64 chunk, int worker) {
     for (i64 s = chunk * each; s < minOf2(count, (chunk + 1) * each); s++) {
       const i64 from = s % strips * width;
-      body(s / strips, from, minOf2(inner, from + width), scratch + worker * wide);
+      body(s / strips, from, minOf2(inner, from + width), scratch + (chunks == rooms ? chunk : worker) * wide);
     }
   });
 }
