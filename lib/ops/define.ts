@@ -199,12 +199,18 @@ export function pair(
   const known = (isTensor(a) ? a : b) as Tensor
   const dtype = dtypeOf(promote(typeOf(op, a, known, compares), typeOf(op, b, known, compares)))
   for (const x of [a, b]) if (dtype === 'int32' && typeof x === 'number') element(op, x, dtype)
+  const whole = compares && !isFloating(known.dtype)
   const lift = (x: TensorLike): Tensor =>
-    isTensor(x) ? cast(x, dtype) : scalar(Number(x), dtype, known.storage.stream)
+    isTensor(x) ? cast(x, dtype) : scalar(whole ? beyondInt32(Number(x)) : Number(x), dtype, known.storage.stream)
   return [lift(a), lift(b)]
 }
 
 const isInt32 = (x: number): boolean => x >= -(2 ** 31) && x < 2 ** 31
+
+/** What lies beyond the ends of int32 as what lies far beyond: rounded to float32, it could be one of the ends. */
+function beyondInt32(x: number): number {
+  return x > 2 ** 31 - 1 ? Number.POSITIVE_INFINITY : x < -(2 ** 31) ? Number.NEGATIVE_INFINITY : x
+}
 
 /** A comparison with a number outside int32 makes sense; arithmetic does not. */
 function typeOf(op: string, x: TensorLike, other: Tensor, compares: boolean): DType {

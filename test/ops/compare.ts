@@ -37,8 +37,22 @@ const everyFunction: Case[] = [
 ]
 
 export const cases: readonly Case[] = [
-  of('less', [values([0, 1], 'int32')], { args: [3e9], expect: [true, true], note: 'beyond int32' }),
-  of('equal', [values([0, 1], 'int32')], { args: [2 ** 32], expect: [false, false], note: 'beyond int32' }),
+  ...[
+    ...(['less', 'lessEqual', 'notEqual'] as const).map(op => [op, 3e9, true] as const),
+    ...(['equal', 'greater', 'greaterEqual'] as const).map(op => [op, 3e9, false] as const),
+    // As float32 these would be the ends of int32.
+    ...(['less', 'lessEqual', 'notEqual'] as const).map(op => [op, 2 ** 31, true] as const),
+    ...(['equal', 'greater', 'greaterEqual'] as const).map(op => [op, 2 ** 31 - 0.5, false] as const),
+    ...(['equal', 'less', 'lessEqual'] as const).map(op => [op, -(2 ** 31) - 1, false] as const),
+    ...(['notEqual', 'greater', 'greaterEqual'] as const).map(op => [op, -(2 ** 31) - 1, true] as const),
+  ].map(([op, than, is]) =>
+    of(op, [values([0, 2 ** 31 - 1, -(2 ** 31)], 'int32')], {
+      args: [than],
+      expect: [is, is, is],
+      note: 'beyond int32',
+    }),
+  ),
+  of('equal', [values([0], 'int32')], { args: [NaN], expect: [false] }),
   of('where', [values([1, 0], 'bool')], {
     args: [undefined, 1],
     throws: /^where: a choice must be a tensor, got undefined/,
