@@ -374,8 +374,8 @@ export const clamp: Clamp = ((x: Tensor, min: Bound, max: Bound = null) => {
   checkTensor('clamp', x)
   const a = min === null ? Number.NEGATIVE_INFINITY : number('clamp', 'min', min)
   const b = max === null ? Number.POSITIVE_INFINITY : number('clamp', 'max', max)
-  const whole = (bound: number, none: number): boolean => bound === none || bound === (bound | 0)
-  const asInt = whole(a, Number.NEGATIVE_INFINITY) && whole(b, Number.POSITIVE_INFINITY)
+  const whole = (bound: number): boolean => !Number.isFinite(bound) || Number.isInteger(bound)
+  const asInt = whole(a) && whole(b) && a < 2 ** 31 && b >= -(2 ** 31)
   const y = asInt ? x : cast(x, floatOf(x.dtype)) // int32 cannot be kept within other bounds
   return y.dtype === 'int32'
     ? clampRow(y, { a: Math.max(a, -(2 ** 31)), b: Math.min(b, 2 ** 31 - 1) })

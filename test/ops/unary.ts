@@ -82,6 +82,7 @@ export const cases: readonly Case[] = [
   of('clamp', [values([-5, 5], 'int32')], { args: [Infinity], expect: [Infinity, Infinity], dtype: 'float32' }),
   of('clamp', [values([0], 'int32')], { args: [0.5, 2.5], expect: [0.5], dtype: 'float32' }),
   of('clamp', [values([0], 'int32')], { args: [3e9], expect: [3e9], dtype: 'float32' }),
+  of('clamp', [values([16777217, -5], 'int32')], { args: [0, 1e10], expect: [16777217, 0], dtype: 'int32' }),
   of('clamp', [values([0.7])], { args: [0.7, 2], note: 'float32 0.7 is at the bound', noGradCheck: 'kink' }),
   of('gelu', [values([-12, -6, -3, 0, 3, 12])], { note: 'far left' }),
   of('tanh', [values([1e-30, -1e-30, 9.1, -9.1, 0.625])], { note: 'edges' }),
