@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Edge, isNode, Leaf } from './autograd/graph.js'
+import { type Edge, isNode, Leaf, shownGradient } from './autograd/graph.js'
 import { type AnyDType, type ArrayOf, allocated, type DType, isFloating } from './dtype.js'
 import { describe, GradientError, OptionError, ShapeError, StateError } from './errors.js'
 import type { Methods } from './methods.js'
@@ -163,9 +163,9 @@ export class Tensor<out D extends DType = AnyDType, out S extends Shape = Shape>
   get isLeaf(): boolean {
     return this.edge === undefined || !isNode(this.edge)
   }
-  /** The gradient that `backward()` has gathered; null before. */
+  /** The gradient that `backward()` has gathered; null before, and for what was computed. */
   get grad(): Tensor<D, S> | null {
-    return this.edge instanceof Leaf ? (this.edge.show() as Tensor<D, S> | null) : null
+    return shownGradient(this.edge) as Tensor<D, S> | null
   }
   set grad(value: Tensor | null) {
     this.checkAlive('grad')

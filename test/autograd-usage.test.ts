@@ -29,6 +29,18 @@ import { withoutMemoryFrom } from './harness/failing.js'
 describe.each(devices)('%s', device => {
   const leaf = (...values: number[]) => tensor(values, { device, requiresGrad: true })
 
+  test.runIf(device === devices[0])('the gradient of a result is null, with a warning, once', async () => {
+    const warnings: unknown[] = []
+    const listen = (w: Error & { code?: string }) => warnings.push(w.code)
+    process.on('warning', listen)
+    const w = leaf(1, 2)
+    const results = [w.mul(2), w.add(1)]
+    expect([w.grad, w.detach().grad, ...results.map(y => y.grad)]).toEqual([null, null, null, null])
+    await new Promise(setImmediate)
+    process.off('warning', listen)
+    expect(warnings).toEqual(['GRADUS_W_GRAD_OF_RESULT'])
+  })
+
   test.each<[string, (x: Tensor) => Tensor, RegExp]>([
     ['nothing', () => tensor([1], { device }), /requires a gradient\. Hint: call requiresGrad_\(\) on the inputs/],
     ['a comparison', x => x.greater(1).cast('float32').mean(), /: greater cut it off\. Hint: greater has no gradient/],

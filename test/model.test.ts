@@ -261,6 +261,10 @@ describe.each(devices)('samples, %s', device => {
       return model.compile({ optimizer: 'sgd', loss }).fit(x, y, { ...silent, shuffle: false })
     }
     const ids = (values: number[]) => tensor(values, { device, dtype: 'int32' })
+    for (const none of [1.5, Number.NaN])
+      await expect(fit('sparseCategoricalCrossentropy', tensor([0, none, 2, 0, 1, 2], { device }))).rejects.toThrow(
+        /^sparseCategoricalCrossentropy: index -1 at position 1 is out of range for size 3/,
+      )
     await expect(fit('sparseCategoricalCrossentropy', t([6, 3]))).rejects.toThrow(
       /^sparseCategoricalCrossentropy: targets must be class ids of shape \[6\], got \[6, 3\].*use categoricalCross/,
     )

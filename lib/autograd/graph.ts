@@ -118,3 +118,18 @@ export type Edge = Node | Leaf
 export function isNode(edge: Edge): edge is Node {
   return edge instanceof Node
 }
+
+let warned = false
+
+/** The gradient of a tensor with such an edge, as its user sees it. */
+export function shownGradient(edge: Edge | undefined): Tensor | null {
+  if (edge instanceof Leaf) return edge.show()
+  if (edge && !warned) {
+    warned = true
+    process.emitWarning(
+      'grad of a computed tensor is always null: only leaves gather gradients. Hint: gradients(y, [x]) gives that of any x; to update a leaf w, noGrad(() => w.assign_(…))',
+      { code: 'GRADUS_W_GRAD_OF_RESULT' },
+    )
+  }
+  return null
+}

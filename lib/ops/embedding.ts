@@ -71,7 +71,11 @@ export function checkIndex(op: string, index: Tensor): Tensor {
     throw new DTypeError(op, `index must be a tensor, got ${index}`, 'the index comes first, then the axis')
   checkTensor(op, index, 'index')
   if (index.dtype === 'int32') return index
-  throw new DTypeError(op, `index must be int32, got ${index.dtype}`, "use index.cast('int32')")
+  throw new DTypeError(
+    op,
+    `index must be int32, got ${index.dtype}`,
+    "use index.cast('int32'), or tensor(values, { dtype: 'int32' })",
+  )
 }
 
 interface Picks extends Slices {

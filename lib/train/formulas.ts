@@ -1,7 +1,9 @@
 /** Losses with Keras's formulas, which differ from PyTorch's: they take probabilities, and clip them. */
+import { isFloating } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import * as losses from '../losses.js'
 import { add, div, mul, sub } from '../ops/binary.js'
+import { equal, where } from '../ops/compare.js'
 import { cast } from '../ops/define.js'
 import { gather } from '../ops/embedding.js'
 import { mean, sum } from '../ops/reduce.js'
@@ -59,6 +61,12 @@ function categoricalCrossentropy(prediction: Tensor, target: Tensor): Tensor {
   return neg(mean(sum(mul(t, log(p)), -1)))
 }
 
+/** Plain numbers arrive as floats. What is not whole is no class, rather than cut off: −1 is out of range. */
+function classIds(t: Tensor): Tensor {
+  const ids = cast(t, 'int32')
+  return isFloating(t.dtype) ? where(equal(ids, t), ids, -1) : ids
+}
+
 /** The same for targets that are class ids. */
 function sparseCategoricalCrossentropy(prediction: Tensor, target: Tensor): Tensor {
   const name = 'sparseCategoricalCrossentropy'
@@ -70,7 +78,7 @@ function sparseCategoricalCrossentropy(prediction: Tensor, target: Tensor): Tens
       `targets must be class ids of shape ${format(ids)}, got ${format(target.shape)}`,
       sameShape(prediction.shape, target.shape) ? 'for one-hot targets use categoricalCrossentropy' : undefined,
     )
-  const index = unsqueeze(cast(reshape(target, ids), 'int32'), -1)
+  const index = unsqueeze(classIds(reshape(target, ids)), -1)
   return neg(mean(log(inOp(name, () => gather(p, index, -1)))))
 }
 
