@@ -8,7 +8,7 @@ import { devices, hasNative } from './harness/devices.js'
 import { runNode } from './harness/process.js'
 
 /** A stream whose executor only counts what it is asked. */
-function counting(queued: () => number, watch?: Watch) {
+function counting(queued: () => number, watch?: Watch, memory: number = 2 ** 50) {
   const calls = { submit: 0, wait: 0 }
   const none = () => {}
   const executor: Executor = {
@@ -24,7 +24,7 @@ function counting(queued: () => number, watch?: Watch) {
     hold: none,
     close: none,
   }
-  const accounts: Accounts = localAccounts(2 ** 50)
+  const accounts: Accounts = localAccounts(memory)
   if (watch) accounts.watch = () => watch
   return { calls, stream: new Stream('native', () => executor, { eager: false, debug: false, accounts }) }
 }
@@ -39,6 +39,24 @@ test('a command is handed over however long it takes; only bytes that are queued
   bytes = 1e9
   stream.k.copy(operand, operand)
   expect(calls).toEqual({ submit: 11, wait: 1 })
+})
+
+test.each([
+  [2 ** 40, 2 ** 26],
+  [2 ** 28, 2 ** 25],
+])('of %i bytes, %i may be queued', (memory, most) => {
+  let queued = 0
+  const { calls, stream } = counting(() => queued, undefined, memory)
+  for (queued of [most, most + 1]) {
+    stream.command('mark', 'test', 1)
+    stream.handOver()
+  }
+  expect(calls).toEqual({ submit: 2, wait: 1 })
+  queued = most / 2
+  stream.heap.upload('test', 'float32', new Float32Array(most / 8))
+  expect(calls.wait).toBe(1)
+  stream.heap.upload('test', 'float32', new Float32Array(most / 8 + 1))
+  expect(calls.wait).toBe(2)
 })
 
 test('what is watched and freed again and again is let go of', () => {

@@ -12,7 +12,7 @@ const generationLimit = 2 ** 29
 /** Storages of this many bytes are also watched through weak references: finalizers never run in a loop without a turn. */
 const watchedBytes = 64 * 1024
 /** What the heap holds is told in steps of this size. */
-const reportStep = 4 * 1024 * 1024
+export const reportStep: number = 4 * 1024 * 1024
 /** Collected storages are looked for after so many bytes of growth, or so many storages. */
 const sweepStep = 16 * 1024 * 1024
 const sweepCount = 4096
@@ -40,7 +40,7 @@ export class Heap {
   /** What is alive and the garbage collector was not asked about yet: most storages are freed before it matters. */
   private readonly young: Storage[] = []
   /** Bytes that may be held here, as far as was known at the last report; and what was reported. */
-  private ceiling = 0
+  ceiling = 0
   private reported = 0
   /** The most that was held since nothing was queued: what is queued may come to hold so much. */
   private crest = 0

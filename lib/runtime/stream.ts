@@ -5,7 +5,7 @@ import { sizeOf } from '../shape.js'
 import type { Accounts } from './account.js'
 import type { Executor } from './executor.js'
 import { Failures, failureError } from './failure.js'
-import { Heap } from './heap.js'
+import { Heap, reportStep } from './heap.js'
 import { commands, type Kernels, rows } from './kernels.js'
 import type { Row } from './row.js'
 import { sourceOf, sourceText } from './source.js'
@@ -36,7 +36,7 @@ const handOverCost = 1e6
 /** Less remaining work than this runs at once on this thread: waking another costs about as much. */
 const inlineCost = 5e4
 /** A program that never awaits waits at so many queued bytes of records and uploads, until half of them are done. */
-const queueLimit = 64 * 1024 * 1024
+const mostQueued = 64 * 1024 * 1024
 /** Milliseconds that awaited work may run on this thread before timers, requests and finalizers get their turn. */
 const turn = 4
 /** Nanoseconds per element, roughly, by class; only the order of magnitude matters. */
@@ -263,6 +263,11 @@ export class Stream {
     return id
   }
 
+  /** An eighth of a small memory at most. */
+  private get queueLimit(): number {
+    return Math.min(mostQueued, Math.max(this.heap.ceiling, reportStep) / 8)
+  }
+
   /** Waits until an upload does not make the queue too long; where there is no room for both, until all has run: true. */
   makeWay(bytes: number, room: number): boolean {
     const queued = this.executor.queued()
@@ -272,6 +277,7 @@ export class Stream {
       this.drain()
       return true
     }
+    const { queueLimit } = this
     if (queued >= queueLimit / 2 && queued + bytes > queueLimit) {
       this.handOver()
       this.block()
@@ -284,7 +290,7 @@ export class Stream {
   /** Hands over what was issued. Waits only for what was queued before, and only if that is much. */
   handOver(): void {
     if (this.length === 0) return
-    if (this.executor.queued() > queueLimit) this.block()
+    if (this.executor.queued() > this.queueLimit) this.block()
     this.executor.submit(this.words, this.length, this.slots, this.cost)
     this.length = 0
     this.cost = 0
@@ -299,7 +305,7 @@ export class Stream {
         'work is issued faster than it runs, and nothing awaits it; await a result, or synchronize(), from time to time',
         { code: 'GRADUS_W_BACKPRESSURE' },
       )
-    this.executor.waitBelow(queueLimit / 2)
+    this.executor.waitBelow(this.queueLimit / 2)
     this.drain()
   }
 
