@@ -3,8 +3,46 @@
 const reads = 'await t.data() for a typed array, await t.toArray() for nested ones'
 const inPlace = 'noGrad(() => t.assign_(…)), or work with the new tensor that add(), mul() … return'
 
+/** The same methods under other names. */
+const spellings: { readonly [word: string]: string } = {
+  eq: 'equal',
+  ne: 'notEqual',
+  not_equal: 'notEqual',
+  lt: 'less',
+  le: 'lessEqual',
+  less_equal: 'lessEqual',
+  gt: 'greater',
+  ge: 'greaterEqual',
+  greater_equal: 'greaterEqual',
+  logical_and: 'logicalAnd',
+  logical_or: 'logicalOr',
+  logical_not: 'logicalNot',
+  logical_xor: 'logicalXor',
+  isnan: 'isNaN',
+  isfinite: 'isFinite',
+  subtract: 'sub',
+  multiply: 'mul',
+  divide: 'div',
+  mod: 'remainder',
+  var: 'variance',
+  clip: 'clamp',
+  log_softmax: 'logSoftmax',
+  logsumexp: 'logSumExp',
+  leaky_relu: 'leakyRelu',
+  argMax: 'argmax',
+  argMin: 'argmin',
+  matMul: 'matmul',
+  index_select: 'indexSelect',
+  masked_select: 'maskSelect',
+  one_hot: 'oneHot',
+  expandDims: 'unsqueeze',
+  cat: 'concat',
+  requires_grad_: 'requiresGrad_',
+}
+
 /** Methods: what to call instead. */
 export const methods: { readonly [word: string]: string } = {
+  ...Object.fromEntries(Object.entries(spellings).map(([word, ours]) => [word, `${ours}()`])),
   cpu: `${reads}; devices are 'native' and 'js'`,
   cuda: "to('native'): there is no GPU device",
   numpy: reads,
@@ -13,6 +51,7 @@ export const methods: { readonly [word: string]: string } = {
   arraySync: 'toArraySync()',
   view: 'reshape([…])',
   view_as: 'reshape(other.shape)',
+  expand_as: 'expand(other.shape)',
   dim: 'rank',
   numel: 'size',
   nelement: 'size',
@@ -37,6 +76,8 @@ export const methods: { readonly [word: string]: string } = {
   forEach: reads,
   filter: `maskSelect(mask); ${reads}`,
   reduce: `sum(), max() …; ${reads}`,
+  masked_fill: 'where(mask, value, t)',
+  norm: 'square().sum().sqrt()',
   fill_: inPlace,
   zero_: inPlace,
   copy_: inPlace,

@@ -2,6 +2,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { memory, nn, noGrad, ones, StateError, Tensor, tensor } from '../lib/index.js'
+import * as ops from '../lib/ops/index.js'
+import { methods } from '../lib/words.js'
 import { devices } from './harness/devices.js'
 
 /** The values only, as NumPy's array2string(x, separator=', ', precision=4) shows them. */
@@ -221,8 +223,21 @@ describe.each(devices)('%s', device => {
     ['T', t => t.T, /use transpose\(\)/],
     ['[0]', t => t[0], /^Tensor: there is no \[0\]\. Hint: use slice\(0\) for the first row/],
     ['requires_grad', t => Reflect.set(t, 'requires_grad', true), /use requiresGrad_?, or requiresGrad_\(\)/],
+    ['lt', t => t.lt(), /^Tensor: there is no lt\(\)\. Hint: use less\(\)/],
     ['add_', t => t.add_(), /noGrad\(\(\) => t\.assign_/],
   ]
+  test('words that tensors answer with a method: there is one', () => {
+    for (const [word, use] of Object.entries(methods)) {
+      const ours = /^([a-zA-Z_]+)\(/.exec(use)?.[1]
+      if (ours && ours !== 'noGrad' && ours !== 'where')
+        expect([word, typeof Object.getOwnPropertyDescriptor(Tensor.prototype, ours)?.value]).toEqual([
+          word,
+          'function',
+        ])
+      expect(Object.hasOwn(ops, word), word).toBe(false)
+    }
+  })
+
   test.each(words)("another framework's %s", (_, use, message) => {
     expect(() => use(make([1]) as never)).toThrow(message)
   })
