@@ -97,9 +97,9 @@ export function plusOf(y: Buf): (a: number, b: number) => number {
 
 /** How a reduction goes over the values of one output, in order. */
 interface Fold {
-  start(o: number): void
+  start(): void
   visit(v: number): void
-  end?(o: number): void
+  end(o: number): void
 }
 
 /** Folds the reduced elements of each output. */
@@ -117,11 +117,11 @@ export function* forOutputs(x: Strided, kept: number, { start, visit, end }: Fol
   let left = piece
   let o = 0
   do {
-    start(o)
+    start()
     const values = [{ data: x.data, offset: offsets[0], dims, strides }]
     if (size <= piece) eachRow(values, row)
     else yield* forRows(values, row)
-    end?.(o++)
+    end(o++)
     left -= size + 1
     if (left > 0) continue
     left = piece
