@@ -6,6 +6,7 @@ import {
   FormatError,
   IndexError,
   MemoryError,
+  Model,
   memory,
   nn,
   noGrad,
@@ -242,6 +243,21 @@ describe.each(devices)('%s', device => {
     expect(warnings.map(w => (w as { code?: string }).code)).toEqual(Array(2).fill('GRADUS_W_UNLISTED_PARAMETER'))
     expect(warnings[0].message).toMatch(/^Hidden: forward uses a parameter of shape \[2, 2\] in Hidden\/Linear that/)
     expect(warnings[1].message).toMatch(/^List: .* in List\/0\/Closed that parameters\(\) does not list/)
+  })
+
+  test.each(['training', 'parameters', 'train', 'forward'])('a field called %s', name => {
+    class Net extends nn.Module {
+      constructor() {
+        super()
+        Object.assign(this, { [name]: new nn.Linear(1, 1, { device }) })
+      }
+      forward(x: Tensor) {
+        return x
+      }
+    }
+    const told = new RegExp(`^Net: its field '${name}' hides that of Module`)
+    for (const use of [() => new Model(new Net()), () => new Model(new nn.Sequential(new Net()))])
+      expect(use).toThrow(told)
   })
 
   test('a module without forward', () => {

@@ -62,7 +62,9 @@ export abstract class Module {
   }
   /** This module and all within it, by dotted name; its own is ''. */
   namedModules(): Map<string, Module> {
-    return new Map([['', this as Module], ...collected(this, 'modules', value => value instanceof Module)])
+    const all = new Map([['', this as Module], ...collected(this, 'modules', value => value instanceof Module)])
+    for (const module of all.values()) checkFields(module)
+    return all
   }
   private namedTensors(): Map<string, Parameter | Buffer> {
     const found = new Map<string, Parameter | Buffer>(this.namedParameters())
@@ -179,6 +181,17 @@ function movedTo(value: Parameter | Buffer, device: Device): Moved {
     next: value instanceof Parameter ? new Parameter(copy, { requiresGrad: value.requiresGrad }) : new Buffer(copy),
     gradient: gradient ? moveTo(gradient.detach(), device) : null,
   }
+}
+
+/** Refuses fields that hide what Module needs itself. */
+function checkFields(module: Module): void {
+  for (const name of ['training', 'parameters', 'train', 'forward'] as const)
+    if (typeof module[name] !== typeof (name === 'training' ? true : Module.prototype[name]))
+      throw new OptionError(
+        module.constructor.name,
+        `its field '${name}' hides that of Module`,
+        'call the field something else',
+      )
 }
 
 /** What a module has of a kind, by name, each once. */

@@ -6,6 +6,7 @@ import { Buffer, Parameter } from './parameter.js'
 
 /** The place of a parameter, buffer or module. */
 export interface Place<T> {
+  /** Dotted. */
   readonly name: string
   readonly value: T
   /** The module, array, object, Map or Set that has it, where it can be replaced. */
@@ -35,13 +36,35 @@ function holdsObjects(container: Container): boolean {
   return false
 }
 
+/** A place on the way; its name is only written out where somebody asks, since data in fields may be long lists. */
+class Visit implements Place<object> {
+  readonly value: object
+  readonly owner: object
+  readonly key: unknown
+  private readonly label: unknown
+  private readonly parent: Visit | undefined
+
+  constructor(value: object, owner: object, key: unknown, label: unknown, parent: Visit | undefined) {
+    this.value = value
+    this.owner = owner
+    this.key = key
+    this.label = label
+    this.parent = parent
+  }
+  get name(): string {
+    const labels: string[] = []
+    for (let place: Visit | undefined = this; place; place = place.parent) labels.push(String(place.label))
+    return labels.reverse().join('.')
+  }
+}
+
 /** What is in an object or container and is worth a visit, in order. */
-function childrenOf(owner: object, prefix: string): Place<object>[] {
-  const children: Place<object>[] = []
+function childrenOf(owner: object, parent: Visit | undefined): Visit[] {
+  const children: Visit[] = []
   let i = 0
-  const add = (value: unknown, key: unknown, name = key): void => {
+  const add = (value: unknown, key: unknown, label = key): void => {
     if (isObject(value) && (isContainer(value) ? holdsObjects(value) : isPart(value)))
-      children.push({ name: prefix + String(name), value, owner, key })
+      children.push(new Visit(value, owner, key, label, parent))
   }
   if (Array.isArray(owner)) owner.forEach((value, key) => add(value, key))
   else if (owner instanceof Set) for (const value of owner) add(value, i++)
@@ -63,15 +86,15 @@ const isName = (key: unknown): boolean => typeof key === 'string' || typeof key 
  */
 export function* placesIn(root: object): Generator<Place<Part>> {
   const seen = new Set<object>([root])
-  const todo = childrenOf(root, '').reverse()
+  const todo = childrenOf(root, undefined).reverse()
   for (let place = todo.pop(); place; place = todo.pop()) {
     const { value } = place
     const ends = value instanceof Parameter || value instanceof Buffer
     if (!ends && seen.has(value)) continue
-    if (isPart(value)) yield place as Place<Part>
+    if (isPart(value)) yield place as Place<object> as Place<Part>
     if (ends) continue
     seen.add(value)
-    const children = childrenOf(value, `${place.name}.`)
+    const children = childrenOf(value, place)
     for (let i = children.length - 1; i >= 0; i--) todo.push(children[i])
   }
 }

@@ -69,8 +69,10 @@ export class Model {
       device: device === undefined ? undefined : checkDevice('Model', device),
       generator: generator === undefined ? defaultGenerator() : generatorOr('Model', generator),
     }
-    if (of instanceof Module) this.built = of
-    else if (Array.isArray(of) && of.length > 0) {
+    if (of instanceof Module) {
+      of.namedModules() // which checks their fields
+      this.built = of
+    } else if (Array.isArray(of) && of.length > 0) {
       this.specs = [...of]
       checkLayers(of)
       const shape = of[0].inputShape

@@ -1,10 +1,23 @@
-import type { Module } from '../nn/module.js'
+import { Module } from '../nn/module.js'
 import { type Generator, withGenerator } from '../random.js'
 import type { Device } from '../runtime/device.js'
 import { streamOf } from '../runtime/device.js'
 import type { Stream } from '../runtime/stream.js'
 import type { Tensor } from '../tensor.js'
 import { atOnce, checkOutput } from './given.js'
+
+/** The modules and their modes in training or evaluation, as `train()` sets them. */
+function modesOf(op: string, module: Module, training: boolean): (readonly [Module, boolean])[] {
+  const modules = [...module.namedModules().values()]
+  if (module.train === Module.prototype.train) return modules.map(m => [m, training] as const)
+  const before = modules.map(m => m.training)
+  atOnce(op, `train() of ${module.constructor.name}`, module.train(training))
+  const modes = modules.map(m => [m, m.training] as const)
+  modules.forEach((m, i) => {
+    m.training = before[i]
+  })
+  return modes
+}
 
 /**
  * One run of training, evaluation or prediction. Its steps are synchronous functions: within one the module is in the
@@ -25,13 +38,7 @@ export class Run {
     this.module = module
     this.generator = generator
     this.stream = streamOf(device)
-    const modules = [...module.namedModules().values()]
-    const before = modules.map(m => m.training)
-    atOnce(op, `train() of ${module.constructor.name}`, module.train(training)) // which may be the user's
-    this.modes = modules.map(m => [m, m.training] as const)
-    modules.forEach((m, i) => {
-      m.training = before[i]
-    })
+    this.modes = modesOf(op, module, training)
     this.user = this.stream.failures.openUser()
   }
 
