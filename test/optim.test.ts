@@ -257,7 +257,7 @@ describe.each(devices)('state, %s', device => {
     const optimizer = new optim.Adam([w])
     optimizer.step()
     optimizer.dispose()
-    expect(memory()[device]!.tensors).toBe(before)
+    expect(memory()[device]!.tensors).toBeLessThanOrEqual(before)
   })
 
   test('options that change what is kept: switched on, saved before, switched off', async () => {
