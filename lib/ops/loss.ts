@@ -86,12 +86,7 @@ kernels(
     bce: (p, target, y) => {
       checkProbabilities(p, 0)
       checkProbabilities(target, 1)
-      return map2(
-        p,
-        target,
-        y,
-        (p, t) => -(t * Math.max(Math.log(p), -100) + (1 - t) * Math.max(Math.log(1 - p), -100)),
-      )
+      return map2(p, target, y, (p, t) => -(t * Math.max(Math.log(p), -100) + (1 - t) * Math.max(Math.log1p(-p), -100)))
     },
     bceGrad: (g, p, target, dp) => map3(g, p, target, dp, (g, p, t) => g * ((p - t) / Math.max(p * (1 - p), 1e-12))),
     // (x < 0 ? −x·t : x·(1 − t)) + log(1 + e⁻ˡˣˡ)
@@ -103,7 +98,7 @@ kernels(
     crossEntropy: crossEntropyError,
     crossEntropyGrad: crossEntropyGradError,
     bce: ulpAnd(3, ['p', 'target'], (p, t) =>
-      finite(2 * eps * t * Math.abs(Math.log(p)) + 2 * eps * (1 - t) * Math.abs(Math.log(1 - p))),
+      finite(2 * eps * t * Math.abs(Math.log(p)) + 2 * eps * (1 - t) * Math.abs(Math.log1p(-p))),
     ),
     bceGrad: ulpAnd(3, ['g', 'p', 'target'], (g, p, t) => finite((eps * Math.abs(g * t)) / (p * (1 - p)))),
     bceWithLogits: ulpAnd(3, ['x', 'target'], (x, t) => finite(4 * eps * (Math.abs(x) + Math.abs(x * t)))),
@@ -217,9 +212,9 @@ const bceRule: Rule<null> = rule({
   saves: { inputs: [0, 1] },
   grad: (g, { inputs: [p, t] }, _, needs) => [
     needs[0] ? apply(bceGradRule, [g, p, t], null) : null,
-    needs[1] ? mul(g, sub(log(sub(1, p)), log(p))) : null,
+    needs[1] ? mul(g, sub(log1p(neg(p)), log(p))) : null,
   ],
-  definition: ([p, t]) => neg(add(mul(t, clamp(log(p), -100)), mul(sub(1, t), clamp(log(sub(1, p)), -100)))),
+  definition: ([p, t]) => neg(add(mul(t, clamp(log(p), -100)), mul(sub(1, t), clamp(log1p(neg(p)), -100)))),
 })
 
 /** @internal Binary cross-entropy of probabilities, element by element. The public form is losses.bce. */

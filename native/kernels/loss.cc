@@ -126,7 +126,7 @@ void bce(Task& task, StridedIn<float> p, StridedIn<float> target, Out<float> y) 
   bool bad = false; // where, is searched for only if there is any
   elementwise(task, y, [&](V p, V t) {
     if (::any((p < 0) | (p > 1) | (t < 0) | (t > 1))) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
-    return -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100));
+    return -(t * max(log(p), -100) + (1 - t) * max(log1p(-p), -100));
   }, p, target);
   if (bad && probabilities(task, p, 0)) probabilities(task, target, 1);
 }
