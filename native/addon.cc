@@ -288,6 +288,7 @@ class StreamWrap {
     if (!stream) return;
     stream->close(); // joins: nothing calls `settle` after this
     stream.reset();
+    memory::trim(); // a stream that idles does so; one that ends would leave what it held to nobody
     napi_release_threadsafe_function(settle, napi_tsfn_abort);
   }
 
