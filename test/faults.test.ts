@@ -78,7 +78,8 @@ describe.each(devices)('%s', device => {
   test('a fault of the user rejects the call and nothing else', () => {
     const calls = rows.map(({ call }) => `() => ${call}`).join(',\n')
     // One after the other in a process of their own, which an unhandled rejection would end.
-    const { status, err, out } = runNode(`const device = '${device}'\n${setting}
+    const { status, err, out } = runNode(
+      `const device = '${device}'\n${setting}
       for (const call of [${calls}]) {
         let outcome = 'resolved'
         try {
@@ -89,7 +90,9 @@ describe.each(devices)('%s', device => {
         console.log(outcome.replaceAll('\\n', ' '))
         await new Promise(resolve => setTimeout(resolve, 10))
       }
-      console.log(await ones([3], { device }).sum().item())`)
+      console.log(await ones([3], { device }).sum().item())`,
+      { GRADUS_DEVICE: device }, // without the addon, the device by default would be warned of
+    )
     expect(err).toBe('')
     expect(status).toBe(0)
     const outcomes = out.split('\n')

@@ -1,11 +1,15 @@
 // What memory is counted, bounded and given back: in loops that never yield, at the limit, across workers, in containers.
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
+import { systemReport } from '../lib/index.js'
 import { type Accounts, localAccounts, type Watch } from '../lib/runtime/account.js'
 import type { Executor } from '../lib/runtime/executor.js'
 import { Stream } from '../lib/runtime/stream.js'
 import { devices, hasNative } from './harness/devices.js'
 import { runNode } from './harness/process.js'
+
+/** Only the addon has weak references that do not keep what they name to the end of the turn. */
+const hasAddon = systemReport().native.loaded
 
 /** A stream whose executor only counts what it is asked. */
 function counting(queued: () => number, watch?: Watch, memory: number = 2 ** 50) {
@@ -98,8 +102,10 @@ describe.each(devices)('%s', device => {
     expect(run(program).out).toBe('true true true 0')
   })
 
-  test('what is dropped is found at the limit, in a loop that yields and in one that does not', () => {
-    const program = `
+  test.skipIf(!hasAddon)(
+    'what is dropped is found at the limit, in a loop that yields and in one that does not',
+    () => {
+      const program = `
       gradus.setMemoryLimit('${device}', 200e6)
       const values = new Float32Array(4e6)
       for (let i = 0; i < 100; i++) {
@@ -109,10 +115,11 @@ describe.each(devices)('%s', device => {
       const x = gradus.ones([1e6])
       for (let i = 0; i < 200; i++) x.add(i)
       console.log('done')`
-    expect(run(program)).toMatchObject({ out: 'done', status: 0 })
-  })
+      expect(run(program)).toMatchObject({ out: 'done', status: 0 })
+    },
+  )
 
-  test('small tensors that are dropped by the hundred thousand are given back', () => {
+  test.skipIf(!hasAddon)('small tensors that are dropped by the hundred thousand are given back', () => {
     const program = `
       let most = 0
       const x = gradus.ones([1500])
@@ -133,7 +140,7 @@ describe.each(devices)('%s', device => {
     expect(found).toMatch(
       /^MemoryError 12 ones: 4000000 bytes more would exceed the limit of 50000000 \(48000000 in use\)/,
     )
-    expect(found).toMatch(/Hint: dispose tensors/)
+    expect(found).toMatch(/Hint: .*dispose tensors/)
   })
 
   test('an array for which there is no memory is told of by the call that needs it', () => {
