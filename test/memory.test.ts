@@ -85,6 +85,27 @@ test('what is watched and freed again and again is let go of', () => {
   expect(most).toBeLessThan(5000)
 })
 
+test('what the sweep and a finalizer both report is freed once, also where one comes in between the other', () => {
+  const dead: number[] = []
+  const { stream } = counting(() => 0, { add: () => {}, sweep: () => dead.splice(0) })
+  const { heap } = stream
+  const { handle } = heap.allocate('test', 'float32', 2 ** 23)
+  dead.push(handle)
+  stream.length = 9000 // a hand-over was interrupted: the next record begins with one, and that with a sweep
+  heap.collected(handle)
+  expect([heap.tensors, heap.bytes]).toEqual([0, 0])
+})
+
+test('a storage that a sweep takes over while it is freed is let go of', () => {
+  const { stream } = counting(() => 0, { add: () => {}, sweep: () => [] })
+  const [kept, freed] = [8, 2 ** 23].map(size => stream.heap.allocate('test', 'float32', size))
+  stream.length = 9000 // as above
+  freed.release()
+  expect([stream.heap.tensors, stream.heap.bytes]).toEqual([1, kept.bytes])
+  stream.heap.allocate('test', 'float32', 8).release()
+  expect(stream.heap.tensors).toBe(1)
+})
+
 describe.each(devices)('%s', device => {
   const run = (program: string, env = {}) => runNode(`gradus.setDevice('${device}')\n${program}`, env)
 

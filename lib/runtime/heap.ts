@@ -124,8 +124,8 @@ export class Heap {
   }
 
   free(storage: Storage): void {
-    const { young } = storage
     if (!this.drop(storage.slot, storage.generation)) return
+    const { young } = storage // now: dropping may have swept
     if (young < 0) this.registry.unregister(storage)
     else {
       const last = this.young[this.young.length - 1]
@@ -145,8 +145,9 @@ export class Heap {
   /** Issues the record that frees a slot, and takes the slot back; false: that was done before. */
   private drop(slot: number, generation: number): boolean {
     const { stream } = this
-    if (this.generations[slot] !== generation || this.sizes[slot] < 0) return false
+    // Begun first: that may hand over, and what is handed over may be swept.
     const at = stream.isClosed ? -1 : stream.begin(commands.free, 'free')
+    if (this.generations[slot] !== generation || this.sizes[slot] < 0) return false
     this.generations[slot] = generation + 1
     this.bytes -= this.sizes[slot]
     this.tensors--
